@@ -1,0 +1,24 @@
+/* The subcommands: each gets argv from its own name on and returns the process's exit status. */
+#ifndef CMD_H
+#define CMD_H
+
+enum cmd_status { /* exit statuses of the readers */
+	CMD_OK = 0,
+	CMD_FINDING = 1,
+	CMD_TROUBLE = 2, /* usage or trouble */
+	CMD_INCONCLUSIVE = 3,
+	CMD_INCOMPLETE = 4,
+};
+
+int cmd_record(int argc, char **argv);
+int cmd_summary(int argc, char **argv);
+int cmd_leaks(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_folded(int argc, char **argv);
+int cmd_timeline(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
+int cmd_dump(int argc, char **argv);
+int cmd_mark(int argc, char **argv);
+int cmd_symbolize(int argc, char **argv); /* internal: the collector's helper */
+
+#endif

@@ -1,0 +1,36 @@
+/* The shared memory of this process image: created by the constructor, opened in steps, never unmapped.
+ * Called by every other part of the shim; after shm_create only mmap, mprotect, madvise and futex are used. */
+#ifndef SHM_H
+#define SHM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tidemark/ring.h"
+
+/* The mapping; NULL until it stands, and for ever when recording is off. Written once by the constructor. */
+extern struct tidemark_shm *shm;
+
+/* Pointer to byte `offset` of an area. The caller has made sure with shm_ensure that it is open. */
+static inline void *shm_at(const struct tidemark_area *area, uint64_t offset_bytes)
+{
+	return (char *)shm + area->offset_bytes + offset_bytes;
+}
+
+/* Make the first `bytes` of an area accessible in this process. The extent opened so far is private to a process, because
+ * a forked child inherits only what its parent had opened by then.
+ * returns: false when the area is smaller than that, or mprotect failed (a failure is remembered, not retried)
+ * cost:    one compare when it is open; threads: any, lock-free, async-signal-safe */
+bool shm_ensure(const struct tidemark_area *area, uint64_t bytes);
+
+/* Copy n bytes and a NUL into the strings area. returns: the offset, 0 when there is no room */
+uint32_t shm_put_string(const char *s, size_t n);
+
+/* Zeroed private memory for the shim, counted in own_private_bytes; NULL when mmap fails. Never freed. */
+void *shm_private(size_t bytes);
+
+/* Which process slot is this process (private; changes after fork). */
+extern struct tidemark_proc *proc_self;
+extern uint32_t proc_slot;
+
+#endif
