@@ -3,7 +3,7 @@
 #ifndef PROFILE_H
 #define PROFILE_H
 
-#include "core/trace.h"
+#include "core/reader.h"
 
 /* One row per trie node id at which blocks were born (leaf node); rows[node]. Bytes are requested sizes. */
 struct profile_row {

@@ -1,8 +1,8 @@
 /* A trace file opened for reading: its definitions (strings, modules, frames, nodes, threads, symbols) and its blocks in
  * order. Memory grows with the definitions, not with the events. Enters: a path. Leaves: checked blocks for replay.c and
  * definitions for everyone. threads: one per trace. */
-#ifndef TRACE_H
-#define TRACE_H
+#ifndef READER_H
+#define READER_H
 
 #include <stdbool.h>
 #include <stddef.h>
