@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = '''
 import json, re
 words = [("w%d" % (i * 7919 % 5003)) * (1 + i % 3) for i in range(3000)]
-for turn in range(12):
+for turn in range(60):
     table = {}
     for i, word in enumerate(words):
         table.setdefault(word, []).append((i, word.upper()))
@@ -58,7 +58,7 @@ def sql():
     for i in range(20000):
         yield f"insert into t values({i}, 'name{i * 7919 % 10007}', {i % 97}, {i / 3});"
     yield "commit;"
-    for i in range(60):
+    for i in range(150):
         yield (f"select b, count(*), group_concat(substr(a, 1, 6)), avg(c) from t where a > 'name{i * 31}' and b < 50 "
                f"group by b order by 2 desc limit 3;")
     yield "select sum(length(upper(a) || hex(c))) from t;"
@@ -70,7 +70,7 @@ def make_inputs(work):
         f.write("\n".join(sql()))
     with open(path("in.json"), "w") as f:
         json.dump([{"id": i, "name": f"item {i * 7919 % 10007}", "tags": [f"t{j}" for j in range(i % 7)],
-                    "nested": {"x": i / 7, "y": [i, str(i)]}} for i in range(30000)], f)
+                    "nested": {"x": i / 7, "y": [i, str(i)]}} for i in range(60000)], f)
     with open(path("in.py"), "w") as f:
         f.write(PYTHON)
     with open(path("in.cc"), "w") as f:
@@ -86,10 +86,10 @@ def workloads(work):
                  "group_by(.n) | map({n: .[0].n, c: length})", path("in.json")], {}
     yield "python3", ["/usr/bin/python3", path("in.py")], {"PYTHONMALLOC": "malloc", "PYTHONHASHSEED": "0"}
     yield "clang++", ["clang++", "-O1", "-c", "-o", "/dev/null", path("in.cc")], {}
-    for depth, pairs in ((4, 3000000), (16, 2000000), (40, 1000000)):
+    for depth, pairs in ((4, 6000000), (16, 4000000), (40, 2000000)):
         yield f"churn-{depth}", [path("churn"), "1", str(depth), str(pairs)], {}
         yield f"churn-{depth}-2t", [path("churn"), "2", str(depth), str(pairs // 2)], {}
-    yield "tight", [path("tight"), "10000000"], {}
+    yield "tight", [path("tight"), "20000000"], {}
 
 
 class Result:
