@@ -21,6 +21,8 @@
 #define TIDEMARK_MAX_BODY_BYTES (1u << 28)
 #define TIDEMARK_MAX_SITES (1u << 20) /* then the writer resets the table */
 #define TIDEMARK_MAX_STRING_BYTES (1u << 16)
+#define TIDEMARK_MAX_IDS (1u << 28) /* of each kind: strings, modules, threads, frames, nodes, symbols */
+#define TIDEMARK_MAX_TICK (1ull << 47) /* so that nanoseconds fit 64 bits; 446 years */
 
 struct tidemark_file_header {
 	char magic[8];          /*  0 */
@@ -82,12 +84,14 @@ enum tidemark_encoding {
 };
 
 enum tidemark_column_id {
-	/* definitions: they stand before the block's events */
+	/* Definitions: they stand before the block's events, in this order whatever the directory's; a definition refers
+	 * to ids below its own or of earlier columns only. Every block type may carry STRINGS. Deltas ("previous") start
+	 * anew from 0 in each column. An absent bitmap or byte plane is all zeros. */
 	TIDEMARK_COLUMN_STRINGS = 1,     /* {varint length, bytes}...; ids from 1; 0 is the empty string */
 	TIDEMARK_COLUMN_MODULES = 2,     /* {varint path string, start, end - start, bias, flags, build-id length, bytes}...; ids from 1 */
 	TIDEMARK_COLUMN_THREADS = 3,     /* {varint tid, name string}...; ids from 1 */
 	TIDEMARK_COLUMN_FRAMES = 4,      /* {varint module, zigzag offset - previous offset, flags}...; ids from 1 */
-	TIDEMARK_COLUMN_NODE_PARENT = 5, /* {varint id - parent}...; ids from 1; node 0 is the root */
+	TIDEMARK_COLUMN_NODE_PARENT = 5, /* {varint id - parent}...; parent < id; ids from 1; node 0 is the root */
 	TIDEMARK_COLUMN_NODE_FRAME = 6,  /* {varint frame}..., one for each parent */
 	TIDEMARK_COLUMN_SITE_NODE = 7,   /* {varint node}...; ids from 0 */
 	TIDEMARK_COLUMN_SITE_SIZE = 8,   /* {varint size_bytes}... */
@@ -97,8 +101,9 @@ enum tidemark_column_id {
 	TIDEMARK_COLUMN_MOVES = 17,   /* bitmap over the block's allocations: 1 ends an old block in the same instant (realloc) */
 	TIDEMARK_COLUMN_SITE0 = 18,   /* byte planes of the site id, one byte an allocation; 18..21, lowest first */
 	TIDEMARK_COLUMN_REF0 = 22,    /* byte planes of the reference, one byte a free or move; 22..29, lowest first */
-	TIDEMARK_COLUMN_TICKS = 30,   /* {varint events, varint ticks}...: after that many more events, time moves on */
-	TIDEMARK_COLUMN_RUNS = 31,    /* {varint thread, varint events}...: who did them; covers all events */
+	TIDEMARK_COLUMN_TICKS = 30,   /* {varint events, varint ticks}...: after that many more events, time moves on by ticks,
+	                               * from start_tick; events may be 0 only in the first pair */
+	TIDEMARK_COLUMN_RUNS = 31,    /* {varint thread, varint events}...: who did them; covers all events; events >= 1 */
 	TIDEMARK_COLUMN_RARE = 32,    /* {varint position - previous, u8 kind, zigzag tick - start_tick, varint length, payload}... */
 	/* symbols */
 	TIDEMARK_COLUMN_SYMBOLS = 40, /* {varint frame - previous frame, n, n x {function string, file string, line}}..., innermost first */
@@ -108,13 +113,16 @@ enum tidemark_column_id {
 	TIDEMARK_COLUMN_COUNTERS = 49, /* {varint enum tidemark_counter, value}... */
 };
 
-/* How a reference names the block that ends; next = the number the next allocation of the file will get. */
+/* How a reference names the block that ends; there is one for each free and each move, in the order of the events.
+ * next = the number the next allocation of the file will get, seen before the event: for a move its own new number,
+ * so that the block born just before has age 0 in both. Wraps modulo 2^64. */
 enum tidemark_ref_mode {
 	TIDEMARK_REF_AGE = 0,   /* next - 1 - number */
 	TIDEMARK_REF_DELTA = 1, /* zigzag(number - the previous reference's number); before the first: first_alloc */
 };
 
-/* Payloads are varints unless said otherwise. position p: before event p of the block; p = n_events: after all. */
+/* Payloads are varints unless said otherwise. position p: before event p of the block; p = n_events: after all.
+ * An IMPLICIT_FREE sees `next` as of its position and counts as an end of its block like any free. */
 enum tidemark_rare_kind {
 	TIDEMARK_RARE_MARK = 1,           /* thread (0: from outside), name string, operations done (0: a plain mark) */
 	TIDEMARK_RARE_OP_BEGIN = 2,       /* thread, name string */
