@@ -15,8 +15,12 @@ struct command {
 };
 
 static const struct command commands[] = {
+#if __has_include("cmd_record.c")
     {"record", cmd_record, "run a program and record its memory"},
+#endif
+#if __has_include("cmd_mark.c")
     {"mark", cmd_mark, "put a mark into a running recording"},
+#endif
 #if __has_include("cmd_summary.c")
     {"summary", cmd_summary, "totals, peak, leaks, top sites, losses"},
 #endif
