@@ -17,6 +17,7 @@
 
 /* Limits that a reader enforces and a writer keeps. */
 #define TIDEMARK_MAX_BLOCK_EVENTS (1u << 20)
+#define TIDEMARK_MAX_BLOCK_RARES (1u << 20)
 #define TIDEMARK_MAX_COLUMN_BYTES (1u << 26) /* raw size of one column */
 #define TIDEMARK_MAX_BODY_BYTES (1u << 28)
 #define TIDEMARK_MAX_SITES (1u << 20) /* then the writer resets the table */
