@@ -62,14 +62,24 @@ struct trace {
 	uint64_t counters[32];       /* by enum tidemark_counter, of the footer */
 	bool complete;               /* a footer was read and agreed with the events */
 	char damage[256];            /* why reading stopped early; empty when it did not */
+	uint64_t n_events, n_allocations; /* of the blocks read so far */
+	uint64_t end_tick;           /* of the last event read; of the end once the footer was read */
 	uint64_t file_bytes, read_bytes; /* for progress */
 	struct trace_private *private_state;
 };
 
 /* Open and check the header and META. Waits up to 10 s for a writer's flock, calling `waiting` (may be NULL) once.
- * errors: SYSTEM, NOT_TRACE, VERSION, CORRUPT, MEMORY */
+ * A file that ends within META or has a bad one opens, with damage set and no blocks.
+ * errors: SYSTEM, NOT_TRACE, VERSION, CORRUPT (the header), MEMORY */
 int trace_open(struct trace **out, const char *path, void (*waiting)(const char *path), struct err *err);
+/* As trace_open, from an open descriptor, which the trace owns from then on, also on failure. path: its name. */
+int trace_open_fd(struct trace **out, int fd, const char *path, struct err *err);
 void trace_free(struct trace *trace);
+
+/* Start again before the first block, with no definitions. outline: blocks carry times, threads and rare events only:
+ * no sites, no references; several times as fast.
+ * errors: as trace_open */
+int trace_rewind(struct trace *trace, bool outline, struct err *err);
 
 /* Read the next EVENTS block, taking in all definitions and symbols on the way.
  * returns: 1 with *block set (valid until the next call), 0 at the end. Damage is not an error: reading ends there,
