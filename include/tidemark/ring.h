@@ -67,7 +67,8 @@ struct tidemark_shm {
 	_Atomic uint64_t strings_used_bytes;
 	_Atomic uint64_t ring_data_used_bytes;
 	_Atomic uint64_t tables_used_bytes;
-	_Atomic uint32_t free_rings; /* Treiber stack of recyclable rings: low 16 bits index + 1 (0: empty), high 16 bits tag */
+	_Atomic uint32_t free_rings; /* Treiber stack of recyclable rings: low 16 bits index + 1 (0: empty), high 16 bits a tag
+	                                that counts up at every change; linked by next_free */
 	_Atomic uint32_t free_procs; /* same, of process slots */
 
 	/* Stamp source when clock is COUNTER. */
@@ -112,6 +113,7 @@ struct tidemark_proc {
 	uint32_t cmdline_string; /* offset of the argv strings, each NUL-terminated */
 	uint32_t cmdline_bytes;
 	uint32_t generation; /* +1 at each reuse of the slot */
+	_Atomic uint32_t next_free; /* while FREE and on free_procs: the next one's index + 1, 0 at the end */
 
 	/* Counted by the process, read by the collector at the end (relaxed). */
 	_Alignas(64) _Atomic uint64_t lost_events;     /* not recorded for want of a ring, a nesting level or room */
@@ -146,6 +148,7 @@ struct tidemark_ring {
 	uint64_t data_offset_bytes; /* inside ring_data; fixed for the descriptor's life */
 	uint32_t data_words;        /* a power of two; fixed for the descriptor's life */
 	_Atomic uint32_t waiting;   /* the owner sleeps on shm.room */
+	_Atomic uint32_t next_free; /* while FREE and on free_rings: the next one's index + 1, 0 at the end */
 	_Alignas(64) _Atomic uint64_t tail; /* words consumed; release by the collector */
 	_Alignas(64) pthread_mutex_t owner; /* process-shared, robust, locked by the thread for its life */
 };
