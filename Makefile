@@ -2,8 +2,9 @@
 #   make V=1                      show commands          make DEBUG=1        -O0 -g3
 #   make SAN=address,undefined    sanitizers (command and collector; never the shim)
 #   make O=DIR                    build folder (build)   make CC=clang       compiler
-#   make WERROR=1                 warnings are errors
+#   make WERROR=1                 warnings are errors    make CFLAGS=...     instead of -O2 -g
 #   make install PREFIX=/usr/local DESTDIR=              make help           all targets
+# A changed knob rebuilds what it touches. Rules that are not about building lie in scripts/*.mk and tests/*.mk.
 O ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -24,11 +25,14 @@ CFLAGS ?= $(OPT)
 BASE := -std=c11 -D_GNU_SOURCE -DTIDEMARK_VERSION='"$(VERSION)"' $(WARN) -Iinclude
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-# name:Debian package of everything that pkg-config knows
+# What pkg-config knows; scripts/deps names the Debian package of each. One question each, asked when first needed.
 COLLECTOR_PKGS := libzstd zlib
 ANALYZER_PKGS := libdw libelf libzstd zlib jansson
-pkg_flags = $(shell pkg-config --cflags $(1) 2>/dev/null)
-pkg_libs = $(shell pkg-config --libs $(1) 2>/dev/null)
+once = $(eval $(1) := $$(shell $(2) 2>/dev/null))$($(1))
+COLLECTOR_CFLAGS = $(call once,COLLECTOR_CFLAGS,pkg-config --cflags $(COLLECTOR_PKGS))
+COLLECTOR_LIBS = $(call once,COLLECTOR_LIBS,pkg-config --libs $(COLLECTOR_PKGS))
+ANALYZER_CFLAGS = $(call once,ANALYZER_CFLAGS,pkg-config --cflags $(ANALYZER_PKGS))
+ANALYZER_LIBS = $(call once,ANALYZER_LIBS,pkg-config --libs $(ANALYZER_PKGS))
 
 SHIM_C := $(sort $(wildcard preload/shim/*.c))
 COLLECTOR_C := $(sort $(wildcard preload/collector/*.c))
@@ -41,47 +45,56 @@ ANALYZER_O := $(ANALYZER_C:%.c=$(O)/%.o)
 
 all: deps $(O)/tidemark $(O)/libtidemark.so $(O)/tidemark-collector ## build everything
 
-deps: ## check that every needed package is there
-	$(Q)scripts/deps --check
+deps: ## check that what the build needs is there
+	$(Q)scripts/deps --check build
+
+# Files that change when the compiler or a flag does, and when the set of sources does.
+$(O)/knobs: export KNOBS = $(CC) $(BASE) $(CFLAGS) $(SANFLAGS) $(LDFLAGS)
+$(O)/sources: export KNOBS = $(SHIM_C) $(COLLECTOR_C) $(ANALYZER_C)
+$(O)/knobs $(O)/sources: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$KNOBS" | cmp -s - $@ || printf '%s\n' "$$KNOBS" >$@
+FORCE:
 
 # The shim: position independent, initial-exec TLS, no stack protector or sanitizer runtime, libc alone.
 SHIM_FLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector -U_FORTIFY_SOURCE \
 	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -fasynchronous-unwind-tables -DTIDEMARK_SHIM
-$(O)/libtidemark.so: $(SHIM_O) preload/shim/libtidemark.map
+$(O)/libtidemark.so: $(SHIM_O) preload/shim/libtidemark.map $(O)/sources
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -o $@ $(SHIM_O) -Wl,--version-script=preload/shim/libtidemark.map -Wl,--no-undefined \
 		-Wl,-z,initfirst -Wl,-z,now -Wl,-z,relro -Wl,-soname,libtidemark.so -nostartfiles -nodefaultlibs -lc $(LDFLAGS)
 
-$(O)/tidemark-collector: $(COLLECTOR_O)
+$(O)/tidemark-collector: $(COLLECTOR_O) $(O)/sources
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call pkg_libs,$(COLLECTOR_PKGS)) -pthread $(LDFLAGS)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $(COLLECTOR_O) $(COLLECTOR_LIBS) -pthread $(LDFLAGS)
 
-$(O)/tidemark: $(ANALYZER_O)
+$(O)/tidemark: $(ANALYZER_O) $(O)/sources
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SANFLAGS) -o $@ $^ $(call pkg_libs,$(ANALYZER_PKGS)) -liberty -lm -pthread $(LDFLAGS)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $(ANALYZER_O) $(ANALYZER_LIBS) -liberty -lm -pthread $(LDFLAGS)
 
-$(O)/preload/shim/%.o: preload/shim/%.c
+$(O)/preload/shim/%.o: preload/shim/%.c $(O)/knobs | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -Ipreload/shim $(CFLAGS) $(SHIM_FLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/preload/collector/%.o: preload/collector/%.c
+$(O)/preload/collector/%.o: preload/collector/%.c $(O)/knobs | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE) -Ipreload/collector $(CFLAGS) $(SANFLAGS) $(call pkg_flags,$(COLLECTOR_PKGS)) -pthread -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE) -Ipreload/collector $(CFLAGS) $(SANFLAGS) $(COLLECTOR_CFLAGS) -pthread -MMD -MP -c -o $@ $<
 
-$(O)/analyzer/%.o: analyzer/%.c
+$(O)/analyzer/%.o: analyzer/%.c $(O)/knobs | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE) -Ianalyzer $(CFLAGS) $(SANFLAGS) $(call pkg_flags,$(ANALYZER_PKGS)) -pthread -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE) -Ianalyzer $(CFLAGS) $(SANFLAGS) $(ANALYZER_CFLAGS) -pthread -MMD -MP -c -o $@ $<
 
 -include $(SHIM_O:.o=.d) $(COLLECTOR_O:.o=.d) $(ANALYZER_O:.o=.d)
--include tests/tests.mk scripts/install.mk
+include $(sort $(wildcard scripts/*.mk tests/*.mk tests/*/*.mk))
 
 clean: ## remove the build folder
 	$(Q)rm -rf $(O)
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n '2,/^[^#]/s/^# \{0,1\}//p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 14
 
-.PHONY: all deps clean help
+.PHONY: all deps clean help FORCE
