@@ -34,7 +34,7 @@ struct outcome {
 	char reason[1024];          /* DONE's text */
 	char trace[1024];           /* the last image's file */
 	unsigned n_earlier;         /* files of earlier images */
-	bool progress_shown;
+	bool quiet, progress_shown;
 };
 
 static int parse(struct record_options *options, int argc, char **argv, struct err *err)
@@ -46,7 +46,7 @@ static int parse(struct record_options *options, int argc, char **argv, struct e
 	    {"no-children", 0, OPTION_FLAG, &options->no_children, NULL, "do not record forked children", 0, 0},
 	    {"mmap", 0, OPTION_FLAG, &options->maps, NULL, "record mmap and munmap too", 0, 0},
 	    {"strict", 0, OPTION_FLAG, &options->strict, NULL, "end with 125 when anything was lost", 0, 0},
-	    {"quiet", 'q', OPTION_FLAG, &options->quiet, NULL, "do not say where the trace lies", 0, 0},
+	    {"quiet", 'q', OPTION_FLAG, &options->quiet, NULL, "say nothing but losses", 0, 0},
 	    {NULL, 0, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
 	};
 	const struct option_table table = {
@@ -147,7 +147,7 @@ static void wipe_progress(struct outcome *outcome)
 
 static void show_progress(struct outcome *outcome, const char *text)
 {
-	if (!isatty(STDERR_FILENO))
+	if (outcome->quiet || !isatty(STDERR_FILENO))
 		return;
 	fprintf(stderr, "\r\033[Ktidemark: %s", text);
 	fflush(stderr);
@@ -266,7 +266,7 @@ static int run_recorded(const struct record_options *options, const char *path, 
 {
 	struct session session;
 	struct run run;
-	struct outcome outcome = {0};
+	struct outcome outcome = {.quiet = options->quiet};
 	if (start_session(&session, options, err) < 0 || run_prepare(&run, err) < 0 || run_fork(&run, path, argv, err) < 0) {
 		say_err(err);
 		return OWN_FAILURE;

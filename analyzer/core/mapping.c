@@ -74,6 +74,8 @@ int mapping_add(struct mapping *mapping, uint64_t start, uint64_t length_bytes)
 int mapping_remove(struct mapping *mapping, uint64_t start, uint64_t length_bytes)
 {
 	uint64_t end = end_of(start, length_bytes);
+	if (end == start)
+		return 0;
 	struct mapping_range rest[2];
 	size_t n = 0, first = find(mapping, start), last = first;
 	for (; last < mapping->n_ranges && mapping->ranges[last].start < end; last++) {

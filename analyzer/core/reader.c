@@ -71,6 +71,8 @@ static int read_block(struct trace *trace, struct tidemark_block_header *header,
 	struct trace_private *state = trace->private_state;
 	uint64_t left = trace->file_bytes > state->offset ? trace->file_bytes - state->offset : 0;
 	unsigned long long number = state->n_blocks, offset = state->offset;
+	if (state->n_blocks == state->stop_index)
+		return damage(trace, "%s", state->stop_text), 0;
 	if (left == 0)
 		return damage(trace, "the file ends without a footer: the recording was cut off or still runs"), 0;
 	if (left < sizeof(*header))
@@ -214,12 +216,20 @@ int trace_rewind(struct trace *trace, bool outline, struct err *err)
 {
 	struct err local;
 	struct trace_private *state = trace->private_state;
-	int fd = state->fd;
-	char *path = state->path;
 	release(trace);
-	*state = (struct trace_private){.fd = fd, .path = path, .outline = outline};
-	*trace = (struct trace){.path = path, .private_state = state};
+	struct trace_private fresh = {
+	    .fd = state->fd, .path = state->path, .outline = outline, .stop_index = state->stop_index};
+	memcpy(fresh.stop_text, state->stop_text, sizeof(fresh.stop_text));
+	*state = fresh;
+	*trace = (struct trace){.path = state->path, .private_state = state};
 	return start(trace, err ? err : &local);
+}
+
+void trace_stop_before(struct trace *trace, uint64_t index, const char *reason)
+{
+	struct trace_private *state = trace->private_state;
+	state->stop_index = index;
+	snprintf(state->stop_text, sizeof(state->stop_text), "%s", reason);
 }
 
 int trace_open_fd(struct trace **out, int fd, const char *path, struct err *err)
@@ -235,7 +245,7 @@ int trace_open_fd(struct trace **out, int fd, const char *path, struct err *err)
 		close(fd);
 		return no_memory(err);
 	}
-	*state = (struct trace_private){.fd = fd, .path = name};
+	*state = (struct trace_private){.fd = fd, .path = name, .stop_index = UINT64_MAX};
 	*trace = (struct trace){.path = name, .private_state = state};
 	int result = start(trace, err ? err : &local);
 	if (result < 0) {

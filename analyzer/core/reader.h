@@ -81,6 +81,10 @@ void trace_free(struct trace *trace);
  * errors: as trace_open */
 int trace_rewind(struct trace *trace, bool outline, struct err *err);
 
+/* From the next rewind on, reading ends before block `index` (trace_block.index) with `damage` as the reason. For what
+ * only a replay can see: a reference to a block that is not alive. */
+void trace_stop_before(struct trace *trace, uint64_t index, const char *damage);
+
 /* Read the next EVENTS block, taking in all definitions and symbols on the way.
  * returns: 1 with *block set (valid until the next call), 0 at the end. Damage is not an error: reading ends there,
  * trace->damage says why and complete stays false.

@@ -2,6 +2,7 @@
 #include "core/series.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Where point i ends; n_points is below 2^32 and a span below 2^47, so this needs more than 64 bits. */
 static uint64_t point_end(const struct series *series, uint32_t i)
@@ -70,6 +71,8 @@ void series_advance(struct series *series, uint64_t tick, const struct series_no
 
 void series_sample(struct series *series, uint64_t tick, const uint64_t *values)
 {
+	if (tick < series->start_tick)
+		memcpy(series->before, values, sizeof(series->before));
 	if (!series->points || tick < series->start_tick || tick > series->start_tick + series->span_ticks)
 		return;
 	uint64_t index = (uint64_t)((unsigned __int128)(tick - series->start_tick) * series->n_points / series->span_ticks);
@@ -93,12 +96,17 @@ void series_finish(struct series *series, const struct series_now *now)
 		return;
 	for (; series->current < series->n_points; series->current++)
 		close_point(series, now);
-	for (uint32_t i = 1; i < series->n_points; i++) {
+	uint64_t rss = series->before[0], shared = series->before[1], own = series->before[2];
+	for (uint32_t i = 0; i < series->n_points; i++) {
 		struct profile_point *point = &series->points[i];
-		if (series->sampled[i])
+		if (series->sampled[i]) {
+			rss = point->rss_bytes;
+			shared = point->shared_bytes;
+			own = point->tidemark_bytes;
 			continue;
-		point->rss_bytes = point->rss_max_bytes = point[-1].rss_bytes;
-		point->shared_bytes = point[-1].shared_bytes;
-		point->tidemark_bytes = point[-1].tidemark_bytes;
+		}
+		point->rss_bytes = point->rss_max_bytes = rss;
+		point->shared_bytes = shared;
+		point->tidemark_bytes = own;
 	}
 }

@@ -14,6 +14,7 @@ struct series {
 	uint64_t mapped_bytes;
 	uint64_t allocations, frees; /* counts when the current point began */
 	bool *sampled; /* points with an RSS sample */
+	uint64_t before[3]; /* the last sample before the span */
 };
 
 /* What a replay counts, seen at the end of a point. */
@@ -31,7 +32,7 @@ void series_start(struct series *series, const struct series_now *now);
 /* Time moves on to tick, not below next_tick: close the points before. */
 void series_advance(struct series *series, uint64_t tick, const struct series_now *now);
 
-/* An RSS sample; outside of the span it is ignored. */
+/* An RSS sample: rss, shared, tidemark bytes. After the span it is ignored, before it is carried in. */
 void series_sample(struct series *series, uint64_t tick, const uint64_t *values);
 
 /* Close the remaining points and carry samples on. */

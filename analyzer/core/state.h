@@ -14,7 +14,9 @@ struct trace_private {
 	uint64_t n_blocks, n_events, n_allocs; /* read so far */
 	uint64_t last_tick;
 	bool ended, footer;
-	bool outline; /* see trace_outline */
+	bool outline; /* see trace_rewind */
+	uint64_t stop_index; /* see trace_stop_before; UINT64_MAX: nowhere */
+	char stop_text[256];
 	uint8_t *body;
 	size_t body_capacity;
 	struct columns columns;

@@ -7,9 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -71,26 +69,19 @@ enum target_verdict target_find(const char *name, char path[PATH_MAX], struct er
 	return TARGET_NOT_FOUND;
 }
 
-/* Set-id bits and file capabilities count where the kernel would heed them: mnt_may_suid() and no_new_privs. */
-static bool privileges_ignored(int fd)
-{
-	struct statvfs fs;
-	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 || (fstatvfs(fd, &fs) == 0 && (fs.f_flag & ST_NOSUID));
-}
-
-/* As cap_bprm_creds_from_file(): an exec is secure, and LD_PRELOAD ignored, when an id changes or an ordinary user gains
- * capabilities. NULL when it would not be. */
-static const char *secure_reason(int fd)
+/* Privileged programs are refused for everybody: whether the loader heeds LD_PRELOAD depends on who runs them, from which
+ * mount and with which flags, and a trace that depends on that surprises more than a refusal. NULL when it has none. */
+static const char *privilege(int fd)
 {
 	struct stat st;
-	if (fstat(fd, &st) < 0 || privileges_ignored(fd))
+	if (fstat(fd, &st) < 0)
 		return NULL;
-	if ((st.st_mode & S_ISUID) && st.st_uid != getuid())
+	if (st.st_mode & S_ISUID)
 		return "setuid";
-	if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != getgid())
+	if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
 		return "setgid";
-	if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
-		return "given capabilities";
+	if (fgetxattr(fd, "security.capability", NULL, 0) > 0)
+		return "given file capabilities";
 	return NULL;
 }
 
@@ -205,9 +196,9 @@ static enum target_verdict check_file(const char *name, const char *path, int le
 		close(fd);
 		return check_script(name, line, level, err);
 	}
-	const char *reason = secure_reason(fd);
+	const char *reason = privilege(fd);
 	if (reason)
-		verdict = refuse(subject, err, reason, ", so that the loader ignores LD_PRELOAD; record it as its owner, or a copy without "
+		verdict = refuse(subject, err, reason, ", and the loader ignores LD_PRELOAD for such programs; record a copy without "
 		    "privileges");
 	else
 		verdict = check_elf(subject, fd, err);
