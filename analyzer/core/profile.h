@@ -13,12 +13,16 @@ struct profile_row {
 	uint64_t live_bytes;
 	uint64_t peak_blocks;     /* alive at the instant of the global heap peak inside the window */
 	uint64_t peak_bytes;
-	uint64_t temporary;       /* freed by the same thread before its next allocation */
+	uint64_t temporary;       /* freed by the same thread before its next allocation; ends by realloc do not count */
+	uint64_t epoch;           /* the replay's own; makes a row one cache line */
 };
 
+/* Of the window, where there is one, but for last_heap_bytes (all that lives at its end), lost_events (of the whole
+ * recording: a loss anywhere taints every figure). */
 struct profile_totals {
 	uint64_t events;
-	uint64_t allocations, frees; /* realloc of a block counts one of each: allocations - frees = leaked_blocks */
+	uint64_t allocations, frees; /* realloc of a block counts one of each: allocations - frees = leaked_blocks;
+	                              * implicit frees count */
 	uint64_t allocated_bytes;
 	uint64_t reallocations;      /* those allocations that ended an old block in the same instant */
 	uint64_t leaked_bytes, leaked_blocks;
@@ -28,7 +32,8 @@ struct profile_totals {
 	uint64_t temporary;
 	uint64_t unknown_frees, inherited_frees, implicit_frees, lost_events;
 	uint64_t by_api[16][2];      /* allocations and bytes by enum tidemark_api_id */
-	uint64_t end_tick;
+	uint64_t start_tick, end_tick; /* of the window */
+	uint64_t first_heap_bytes;     /* alive at the window's start */
 	uint64_t last_heap_bytes;
 };
 
@@ -52,11 +57,13 @@ struct profile_mark {
 struct profile_smaps { uint64_t tick, rss, pss, private_clean, private_dirty, anonymous, swap; };
 
 /* An instant of the recording, as the user wrote it: a mark's name (NAME or NAME#2 for its second occurrence), seconds
- * ("1.5s", "1.5"), percent of the events ("50%"), "start", "end". */
+ * ("1.5s", "1.5", "20ms"), percent of the events ("50%"), "start", "end". Marks and samples on the window's edges belong
+ * to it. */
 struct profile_options {
 	uint32_t n_points;     /* timeline; 0: none */
 	const char *from, *to; /* window; NULL: whole recording */
 	bool whole_live;       /* rows' live_* counts all blocks alive at the window's end, wherever born */
+	void (*waiting)(const char *path); /* see trace_open */
 	void (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes); /* may be NULL */
 	void *progress_arg;
 };
