@@ -25,14 +25,11 @@ CFLAGS ?= $(OPT)
 BASE := -std=c11 -D_GNU_SOURCE -DTIDEMARK_VERSION='"$(VERSION)"' $(WARN) -Iinclude
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
-# What pkg-config knows; scripts/deps names the Debian package of each. One question each, asked when first needed.
+# What pkg-config knows; scripts/deps names the Debian package of each.
 COLLECTOR_PKGS := libzstd zlib
 ANALYZER_PKGS := libdw libelf libzstd zlib jansson
-once = $(eval $(1) := $$(shell $(2) 2>/dev/null))$($(1))
-COLLECTOR_CFLAGS = $(call once,COLLECTOR_CFLAGS,pkg-config --cflags $(COLLECTOR_PKGS))
-COLLECTOR_LIBS = $(call once,COLLECTOR_LIBS,pkg-config --libs $(COLLECTOR_PKGS))
-ANALYZER_CFLAGS = $(call once,ANALYZER_CFLAGS,pkg-config --cflags $(ANALYZER_PKGS))
-ANALYZER_LIBS = $(call once,ANALYZER_LIBS,pkg-config --libs $(ANALYZER_PKGS))
+pkg_flags = $(shell pkg-config --cflags $(1) 2>/dev/null)
+pkg_libs = $(shell pkg-config --libs $(1) 2>/dev/null)
 
 SHIM_C := $(sort $(wildcard preload/shim/*.c))
 COLLECTOR_C := $(sort $(wildcard preload/collector/*.c))
@@ -66,11 +63,11 @@ $(O)/libtidemark.so: $(SHIM_O) preload/shim/libtidemark.map $(O)/sources
 
 $(O)/tidemark-collector: $(COLLECTOR_O) $(O)/sources
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SANFLAGS) -o $@ $(COLLECTOR_O) $(COLLECTOR_LIBS) -pthread $(LDFLAGS)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $(COLLECTOR_O) $(call pkg_libs,$(COLLECTOR_PKGS)) -pthread $(LDFLAGS)
 
 $(O)/tidemark: $(ANALYZER_O) $(O)/sources
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SANFLAGS) -o $@ $(ANALYZER_O) $(ANALYZER_LIBS) -liberty -lm -pthread $(LDFLAGS)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $(ANALYZER_O) $(call pkg_libs,$(ANALYZER_PKGS)) -liberty -lm -pthread $(LDFLAGS)
 
 $(O)/preload/shim/%.o: preload/shim/%.c $(O)/knobs | deps
 	$(call say,CC,$<)
@@ -80,12 +77,12 @@ $(O)/preload/shim/%.o: preload/shim/%.c $(O)/knobs | deps
 $(O)/preload/collector/%.o: preload/collector/%.c $(O)/knobs | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE) -Ipreload/collector $(CFLAGS) $(SANFLAGS) $(COLLECTOR_CFLAGS) -pthread -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE) -Ipreload/collector $(CFLAGS) $(SANFLAGS) $(call pkg_flags,$(COLLECTOR_PKGS)) -pthread -MMD -MP -c -o $@ $<
 
 $(O)/analyzer/%.o: analyzer/%.c $(O)/knobs | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE) -Ianalyzer $(CFLAGS) $(SANFLAGS) $(ANALYZER_CFLAGS) -pthread -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(BASE) -Ianalyzer $(CFLAGS) $(SANFLAGS) $(call pkg_flags,$(ANALYZER_PKGS)) -pthread -MMD -MP -c -o $@ $<
 
 -include $(SHIM_O:.o=.d) $(COLLECTOR_O:.o=.d) $(ANALYZER_O:.o=.d)
 include $(sort $(wildcard scripts/*.mk tests/*.mk tests/*/*.mk))
