@@ -44,12 +44,6 @@ static inline struct profile_row *touch(struct profile_row *rows, uint32_t node,
 	return row;
 }
 
-static inline void drop(struct profile_row *row, uint64_t size_bytes)
-{
-	row->live_bytes -= size_bytes;
-	row->live_blocks--;
-}
-
 /* A heap larger than ever in this window. */
 static inline void new_peak(struct replay *r)
 {
@@ -59,18 +53,18 @@ static inline void new_peak(struct replay *r)
 	r->epoch++;
 }
 
-/* Block `number` ends at `event`. */
-static inline int end_block(struct replay *r, const struct trace_block *b, uint32_t event, uint64_t number,
-    struct profile_row **row, struct err *err)
+/* Block `number` ends. returns: its row, NULL when it is not alive */
+static inline struct profile_row *end_block(struct replay *r, uint64_t number)
 {
 	struct live_block old;
 	if (__builtin_expect(!live_take(&r->live, number, &old), 0))
-		return not_alive(b, event, number, err);
-	*row = touch(r->rows, old.node, r->epoch);
-	drop(*row, old.size_bytes);
+		return NULL;
+	struct profile_row *row = touch(r->rows, old.node, r->epoch);
+	row->live_bytes -= old.size_bytes;
+	row->live_blocks--;
 	r->heap_bytes -= old.size_bytes;
 	r->ended++;
-	return 0;
+	return row;
 }
 
 /* Play events up to `end`, all of one thread. mode and moves are constants in each copy that the compiler makes. */
@@ -82,15 +76,16 @@ static inline __attribute__((always_inline)) int run_span(struct replay *r, cons
 		if (!block_bit(b->ops, i)) {
 			uint64_t number = block_reference(mode, b->refs[at->ref++], r->live.next, at->previous);
 			at->previous = number;
-			if (end_block(r, b, i, number, &row, err) < 0)
-				return TIDEMARK_ERR_CORRUPT;
+			row = end_block(r, number);
+			if (__builtin_expect(!row, 0))
+				return not_alive(b, i, number, err);
 			row->temporary += number == *latest;
 			continue;
 		}
 		if (moves && block_bit(b->moves, at->alloc)) {
 			at->previous = block_reference(mode, b->refs[at->ref++], r->live.next, at->previous);
-			if (end_block(r, b, i, at->previous, &row, err) < 0)
-				return TIDEMARK_ERR_CORRUPT;
+			if (__builtin_expect(!end_block(r, at->previous), 0))
+				return not_alive(b, i, at->previous, err);
 			r->totals.reallocations++;
 		}
 		const struct trace_site *site = &b->site_table[b->sites[at->alloc++]];
@@ -235,9 +230,9 @@ static void play_rss(struct replay *r, const struct trace_rare *rare)
 static int play_implicit_free(struct replay *r, const struct trace_block *b, const struct trace_rare *rare,
     struct err *err)
 {
-	struct profile_row *row;
+	uint64_t number = r->live.next - 1 - rare->values[0];
 	r->totals.implicit_frees++;
-	return end_block(r, b, rare->position, r->live.next - 1 - rare->values[0], &row, err);
+	return end_block(r, number) ? 0 : not_alive(b, rare->position, number, err);
 }
 
 static int play_rare(struct replay *r, const struct trace_block *b, const struct trace_rare *rare, struct err *err)
