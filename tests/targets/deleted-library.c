@@ -1,0 +1,39 @@
+/* A library that is deleted from the disk right after it was opened: its frames still have names.
+ *
+ * expect: leaf plug_a_allocate allocations 10 leaked_blocks 1 leaked_bytes 100
+ * expect: total lost_events 0 broken_stacks 0
+ */
+#include "target.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+
+static void copy(const char *from, const char *to)
+{
+	char room[65536];
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+	check(in >= 0 && out >= 0);
+	for (ssize_t n; (n = read(in, room, sizeof(room))) > 0;)
+		check(write(out, room, (size_t)n) == n);
+	close(in);
+	close(out);
+}
+
+int main(void)
+{
+	char self[3000], from[4096], to[] = "./copied-library.so";
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	check(n > 0);
+	self[n] = 0;
+	*strrchr(self, '/') = 0;
+	snprintf(from, sizeof(from), "%s/libplug-a.so", self);
+	copy(from, to);
+	void *handle = dlopen(to, RTLD_NOW);
+	check(handle && unlink(to) == 0);
+	void (*call)(void);
+	*(void **)&call = dlsym(handle, "plug_a_allocate");
+	check(call);
+	call();
+	say("done\n");
+	return 0;
+}

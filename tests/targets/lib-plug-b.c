@@ -1,0 +1,12 @@
+/* One of the twins of dlopen-reuse.c: same code, other name and sizes. */
+#include "target.h"
+
+void plug_b_allocate(void);
+NOINLINE void plug_b_allocate(void)
+{
+	for (int i = 0; i < 10; i++) {
+		void *p = keep(malloc(200));
+		if (i)
+			free(p);
+	}
+}
