@@ -1,0 +1,178 @@
+/* tidemark top: the stacks that cost most. Enters: a recording. Leaves: text or JSON; docs/metrics.md defines the costs,
+ * docs/json.md the keys. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/say.h"
+#include "base/size.h"
+#include "cmd.h"
+#include "report.h"
+
+#define TEXT_STACKS 10
+#define SCHEMA "tidemark/top/1"
+
+struct top_report {
+	struct report report;
+	struct stacks *stacks;
+	enum cost cost;
+	size_t n_rows; /* with a cost that is not 0 */
+	uint64_t total;
+};
+
+static void count_rows(struct top_report *top)
+{
+	for (size_t i = 0; i < top->stacks->n_rows; i++) {
+		uint64_t value = cost_value(&top->stacks->rows[i].sums[0], top->cost);
+		top->n_rows += value != 0;
+		top->total += value;
+	}
+}
+
+/* --- text --- */
+
+static const char *value_text(char text[SIZE_TEXT_BYTES], uint64_t value, enum cost cost)
+{
+	return cost_is_bytes(cost) ? size_text(text, value) : count_text(text, value);
+}
+
+static void print_headline(FILE *out, const struct top_report *top, const struct profile_row *row)
+{
+	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
+	uint64_t value = cost_value(row, top->cost);
+	double percent = top->total ? 100.0 * (double)value / (double)top->total : 0;
+	fprintf(out, "%s (%.1f %%) ", value_text(a, value, top->cost), percent);
+	switch (top->cost) {
+	case COST_LEAKED:
+		fprintf(out, "leaked in %s blocks, of %s allocated\n", count_text(b, row->live_blocks), count_text(c, row->allocations));
+		break;
+	case COST_PEAK:
+		fprintf(out, "alive at the peak in %s blocks\n", count_text(b, row->peak_blocks));
+		break;
+	case COST_ALLOCATED:
+		fprintf(out, "allocated in %s calls\n", count_text(b, row->allocations));
+		break;
+	case COST_ALLOCATIONS:
+		fprintf(out, "allocations of %s\n", size_text(b, row->allocated_bytes));
+		break;
+	case COST_TEMPORARY:
+		fprintf(out, "temporary allocations, of %s\n", count_text(b, row->allocations));
+		break;
+	case COST_COUNT:
+		break;
+	}
+}
+
+static void print_text(const struct top_report *top)
+{
+	static const char *const what[COST_COUNT] = {"bytes alive at the end", "bytes alive when the heap was largest",
+	    "bytes allocated", "allocations",
+	    "temporary allocations (freed by the same thread before its next allocation)"};
+	const struct frame_view **frames = NULL;
+	size_t capacity = 0, shown = report_text_limit(top->report.options, top->n_rows, TEXT_STACKS);
+	struct term term;
+	char title[256], total[SIZE_TEXT_BYTES];
+	term_init(&term, stdout);
+	report_print_warnings(&term, &top->report);
+	term_text(&term, report_title(&top->report, title, sizeof(title)), 200);
+	printf(": %s by stack, %s in all\n\n", what[top->cost], value_text(total, top->total, top->cost));
+	for (size_t i = 0; i < shown; i++) {
+		const struct stack_row *row = &top->stacks->rows[i];
+		print_headline(stdout, top, &row->sums[0]);
+		size_t n = stacks_frames(top->stacks, row->node, &frames, &capacity);
+		term_stack(&term, frames, n, 4, 0);
+		putchar('\n');
+	}
+	if (shown < top->n_rows)
+		printf("... and %zu more stacks; --limit 0 shows all\n", top->n_rows - shown);
+	free(frames);
+}
+
+/* --- JSON --- */
+
+static json_t *json_row(const struct top_report *top, const struct stack_row *row, const struct frame_view ***frames,
+    size_t *capacity)
+{
+	const struct profile_row *sums = &row->sums[0];
+	size_t n = stacks_frames(top->stacks, row->node, frames, capacity);
+	json_t *item = json_object();
+	json_object_set_new(item, "value", json_count(cost_value(sums, top->cost)));
+	json_object_set_new(item, "allocations", json_count(sums->allocations));
+	json_object_set_new(item, "allocated_bytes", json_count(sums->allocated_bytes));
+	json_object_set_new(item, "leaked_bytes", json_count(sums->live_bytes));
+	json_object_set_new(item, "leaked_blocks", json_count(sums->live_blocks));
+	json_object_set_new(item, "peak_bytes", json_count(sums->peak_bytes));
+	json_object_set_new(item, "peak_blocks", json_count(sums->peak_blocks));
+	json_object_set_new(item, "temporary_allocations", json_count(sums->temporary));
+	json_object_set_new(item, "frames", json_frames(*frames, n));
+	return item;
+}
+
+static int write_json(const struct top_report *top, struct err *err)
+{
+	struct json_out out;
+	const struct frame_view **frames = NULL;
+	size_t capacity = 0, n = report_json_limit(top->report.options, top->n_rows);
+	int result = json_open(&out, top->report.options->json, err);
+	if (result < 0)
+		return result;
+	json_t *head = report_json_head(&top->report, SCHEMA);
+	json_object_set_new(head, "cost", json_string(cost_name(top->cost)));
+	json_object_set_new(head, "unit", json_string(cost_is_bytes(top->cost) ? "bytes" : "allocations"));
+	json_object_set_new(head, "total", json_count(top->total));
+	json_begin(&out);
+	json_head(&out, head);
+	json_list(&out, "stacks");
+	for (size_t i = 0; i < n; i++)
+		json_element(&out, json_row(top, &top->stacks->rows[i], &frames, &capacity));
+	json_list_end(&out);
+	json_end(&out);
+	free(frames);
+	return json_close(&out, err);
+}
+
+/* --- the command --- */
+
+static int run(struct top_report *top, const char *path, const struct report_options *options, struct err *err)
+{
+	struct report_window window = {.from = options->from, .to = options->to};
+	int result = report_cost(options, &top->cost, err);
+	if (!result)
+		result = report_open(&top->report, path, options, &window, NULL, err);
+	if (!result)
+		result = stacks_new(&top->stacks, STACKS_EXACT, err);
+	if (!result)
+		result = report_stacks(&top->report, top->stacks, 0, err);
+	if (!result)
+		result = report_drop_suppressed(&top->report, top->stacks, err);
+	if (!result) {
+		stacks_sort(top->stacks, top->cost);
+		count_rows(top);
+	}
+	if (!result && options->json)
+		result = write_json(top, err);
+	if (!result && (!options->json || *options->json))
+		print_text(top);
+	int status = result < 0 ? say_err(err) : report_status(&top->report);
+	stacks_free(top->stacks);
+	report_close(&top->report);
+	return status;
+}
+
+int cmd_top(int argc, char **argv)
+{
+	struct report_options o = {.limit = REPORT_NO_LIMIT, .cost_name = "peak"};
+	struct top_report top = {0};
+	const struct option options[] = {REPORT_OPTIONS_COST(o), REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_WINDOW(o),
+	    REPORT_OPTIONS_SUPPRESS(o), REPORT_OPTIONS_SYMBOLS(o), REPORT_OPTIONS_COMMON(o), REPORT_OPTIONS_END};
+	const struct option_table table = {"top [OPTION...] FILE", "Show the stacks that cost most; by default at the heap's peak.",
+	    options, false};
+	struct err err = {0};
+	int status = CMD_OK;
+	int n = option_parse(&table, argc, argv, &err);
+	if (n >= 0 && !report_operands(n, 1, "top", &err))
+		status = run(&top, argv[1], &o, &err);
+	else if (n != OPTION_HELP_SHOWN)
+		status = say_err(&err);
+	report_options_release(&o);
+	return status;
+}

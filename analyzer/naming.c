@@ -1,0 +1,121 @@
+/* Names that the trace does not have: see naming.h. */
+#include "naming.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "symbols/callee.h"
+#include "symbols/symbols.h"
+#include "tidemark/ring.h"
+
+/* A module of a trace, opened at its first poor frame. */
+struct named_module {
+	const struct trace_module *origin;
+	struct symbols_module *symbols; /* NULL: nothing better than what the trace has */
+	struct callee_module *callees;  /* NULL: none */
+	bool symbols_tried, callees_tried;
+};
+
+struct naming {
+	struct symbols *symbols;
+	char *sysroot;
+	struct named_module *modules;
+	size_t n_modules, capacity;
+};
+
+int naming_new(struct naming **out, const struct naming_options *options, struct err *err)
+{
+	struct naming *naming = calloc(1, sizeof(*naming));
+	if (!naming)
+		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+	struct symbols_options wanted = {.sysroot = options->sysroot, .debug_dirs = options->debug_dirs,
+	    .n_debug_dirs = options->n_debug_dirs, .search_debug_files = !options->no_debug_files,
+	    .use_debuginfod = !options->no_debug_files};
+	naming->sysroot = strdup(options->sysroot ? options->sysroot : "");
+	int result = naming->sysroot ? symbols_new(&naming->symbols, &wanted, err) :
+	                               err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+	if (result < 0) {
+		naming_free(naming);
+		return result;
+	}
+	*out = naming;
+	return 0;
+}
+
+void naming_free(struct naming *naming)
+{
+	if (!naming)
+		return;
+	for (size_t i = 0; i < naming->n_modules; i++)
+		callee_close(naming->modules[i].callees);
+	symbols_free(naming->symbols);
+	free(naming->modules);
+	free(naming->sysroot);
+	free(naming);
+}
+
+/* Modules are few, and each is asked for a frame at most once. */
+static struct named_module *module_of(struct naming *naming, const struct trace_module *origin)
+{
+	for (size_t i = 0; i < naming->n_modules; i++)
+		if (naming->modules[i].origin == origin)
+			return &naming->modules[i];
+	if (ARRAY_RESERVE(naming->modules, naming->capacity, naming->n_modules + 1) < 0)
+		return NULL;
+	naming->modules[naming->n_modules] = (struct named_module){.origin = origin};
+	return &naming->modules[naming->n_modules++];
+}
+
+static struct symbols_module *better_symbols(struct naming *naming, const struct trace *trace, struct named_module *module)
+{
+	if (module->symbols_tried)
+		return module->symbols;
+	module->symbols_tried = true;
+	const struct trace_module *origin = module->origin;
+	struct symbols_module *found = symbols_module(naming->symbols, NULL, trace->strings[origin->path], origin->build_id,
+	    origin->build_id_bytes);
+	if (found && symbols_quality(found) > origin->quality)
+		module->symbols = found;
+	return module->symbols;
+}
+
+size_t naming_lookup(void *arg, const struct trace *trace, uint32_t id, struct frame_name names[FRAME_MAX_NAMES])
+{
+	const struct trace_frame *frame = &trace->frames[id];
+	struct named_module *module = module_of(arg, &trace->modules[frame->module]);
+	struct symbols_module *symbols = module ? better_symbols(arg, trace, module) : NULL;
+	if (!symbols)
+		return 0;
+	uint64_t address = frame->flags & TIDEMARK_NODE_EXACT ? frame->offset : frame->offset - 1;
+	const struct symbol_frame *found;
+	size_t n = symbols_lookup(symbols, address, &found);
+	n = n < FRAME_MAX_NAMES ? n : FRAME_MAX_NAMES;
+	for (size_t i = 0; i < n; i++)
+		names[i] = (struct frame_name){found[i].function, found[i].file, found[i].line};
+	return n;
+}
+
+static void open_callees(struct naming *naming, struct named_module *module, const char *path)
+{
+	const struct trace_module *origin = module->origin;
+	char *below = NULL;
+	if (*naming->sysroot && asprintf(&below, "%s%s", naming->sysroot, path) >= 0) {
+		module->callees = callee_open(below, origin->build_id, origin->build_id_bytes);
+		free(below);
+	}
+	if (!module->callees)
+		module->callees = callee_open(path, origin->build_id, origin->build_id_bytes);
+}
+
+const char *naming_callee(void *arg, const struct frame_view *view)
+{
+	struct named_module *module = view->origin ? module_of(arg, view->origin) : NULL;
+	if (!module)
+		return NULL;
+	if (!module->callees_tried)
+		open_callees(arg, module, view->module);
+	module->callees_tried = true;
+	return module->callees ? callee_name(module->callees, view->offset) : NULL;
+}
