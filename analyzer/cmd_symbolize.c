@@ -1,0 +1,173 @@
+/* tidemark symbolize: the collector's helper that turns addresses into names, over stdin and stdout (symbols/service.h).
+ *
+ * It reads the debug information of arbitrary files, so it is a process of its own: what a forged file may do to a parser
+ * ends here. It must not hurt the target either: when memory runs short the kernel shall take this process first. */
+#include "base/array.h"
+#include "base/option.h"
+#include "base/say.h"
+#include "cmd.h"
+#include "symbols/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define READ_BYTES 65536
+#define MAX_LINE_BYTES (1u << 18) /* three escaped paths of 64 KiB */
+#define MAX_WAITING_BYTES (64u << 20) /* answers that nobody fetches: reading stops */
+#define MAX_DATA_BYTES (4ul << 30) /* of private memory: packed sections may claim any size */
+
+struct input {
+	char *bytes;
+	size_t n_bytes, capacity;
+	bool skipping; /* inside a line that is too long to be a request */
+	bool ended;
+};
+
+static void process_prepare(void)
+{
+	struct rlimit none = {0, 0}, data = {MAX_DATA_BYTES, MAX_DATA_BYTES};
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		if (write(fd, "1000", 4) < 0)
+			errno = 0; /* a favour to others, not a need */
+		close(fd);
+	}
+	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_DATA, &data);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int input_read(struct input *input)
+{
+	ssize_t n;
+
+	if (ARRAY_RESERVE(input->bytes, input->capacity, input->n_bytes + READ_BYTES))
+		return -1;
+	n = read(STDIN_FILENO, input->bytes + input->n_bytes, READ_BYTES);
+	if (n > 0)
+		input->n_bytes += (size_t)n;
+	else if (!n || (errno != EINTR && errno != EAGAIN))
+		input->ended = true;
+	return 0;
+}
+
+/* Serve the whole lines that are there; half a line at the very end of the input is none. */
+static int input_serve(struct input *input, struct service *service)
+{
+	char *line = input->bytes, *end;
+	size_t left = input->n_bytes;
+
+	while (left && (end = memchr(line, '\n', left))) {
+		*end = '\0';
+		if (!input->skipping && service_request(service, line))
+			return -1;
+		input->skipping = false;
+		left -= (size_t)(end + 1 - line);
+		line = end + 1;
+	}
+	if (left > MAX_LINE_BYTES) {
+		input->skipping = true;
+		left = 0;
+	}
+	memmove(input->bytes, line, left);
+	input->n_bytes = left;
+	return 0;
+}
+
+static size_t output_waiting(const struct service *service)
+{
+	return service->out_bytes - service->out_sent;
+}
+
+/* returns: 0, -1 when nobody listens any more */
+static int output_write(struct service *service)
+{
+	/* poll() promises room for that much in a pipe: the write does not block, and requests are read on. */
+	size_t bytes = output_waiting(service) < 4096 ? output_waiting(service) : 4096;
+	ssize_t n = write(STDOUT_FILENO, service->out + service->out_sent, bytes);
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? 0 : -1;
+	service->out_sent += (size_t)n;
+	if (service->out_sent * 2 >= service->out_bytes) {
+		memmove(service->out, service->out + service->out_sent, output_waiting(service));
+		service->out_bytes -= service->out_sent;
+		service->out_sent = 0;
+	}
+	return 0;
+}
+
+static int serve(struct service *service)
+{
+	struct input input = {0};
+	int result = -1;
+
+	while (!input.ended || output_waiting(service)) {
+		struct pollfd fds[2] = {
+		    {input.ended || output_waiting(service) > MAX_WAITING_BYTES ? -1 : STDIN_FILENO, POLLIN, 0},
+		    {output_waiting(service) ? STDOUT_FILENO : -1, POLLOUT, 0},
+		};
+
+		if (poll(fds, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			break;
+		}
+		if (fds[1].revents && output_write(service))
+			goto out;
+		if (fds[0].revents && (input_read(&input) || input_serve(&input, service)))
+			goto out;
+	}
+	result = 0;
+out:
+	free(input.bytes);
+	return result;
+}
+
+static void warn_user(void *arg, const char *text)
+{
+	(void)arg;
+	say("%s", text);
+}
+
+int cmd_symbolize(int argc, char **argv)
+{
+	struct symbols_options options = {.search_debug_files = true, .trust_files = true, .warn = warn_user};
+	struct option_list folders = {0};
+	const struct option table[] = {
+	    {"sysroot", 0, OPTION_TEXT, &options.sysroot, "DIR", "look for debug files below it first", 0, 0},
+	    {"debug-dir", 0, OPTION_LIST, &folders, "DIR", "look for debug files there too; may come again", 0, 0},
+	    {0},
+	};
+	const struct option_table usage = {"symbolize [OPTION...]", "Turn addresses into names; internal.", table, false};
+	struct service service;
+	struct symbols *symbols;
+	struct err err;
+	int n_operands = option_parse(&usage, argc, argv, &err), status = CMD_OK;
+
+	if (n_operands == OPTION_HELP_SHOWN)
+		return CMD_OK;
+	if (n_operands < 0)
+		return say_err(&err);
+	options.debug_dirs = folders.items;
+	options.n_debug_dirs = folders.n_items;
+	process_prepare();
+	if (symbols_new(&symbols, &options, &err)) {
+		status = say_err(&err);
+	} else {
+		service_init(&service, symbols);
+		if (serve(&service))
+			status = CMD_TROUBLE;
+		service_release(&service);
+		symbols_free(symbols);
+	}
+	free(folders.items);
+	return status;
+}

@@ -1,0 +1,411 @@
+/* Which unit covers an address, loaded when first needed; then the chain of inlined calls out of its map.
+ *
+ * libdw frees nothing before dwarf_end(). All that is kept here is offsets and strings of the pool, so the handle is closed
+ * and opened anew whenever it has grown by a million line rows (40 MB): memory follows the code that was asked for. */
+#include "symbols/dwarf_info.h"
+
+#include "base/array.h"
+#include "symbols/dwarf_names.h"
+#include "symbols/mangled.h"
+#include "symbols/unit_load.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <elfutils/libdwelf.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS_BEFORE_REOPEN 1000000
+#define MAX_LOADED_BYTES (512u << 20) /* of all units together; then all are dropped, to be loaded again if needed */
+
+/* Spaces of DIE offsets; a unit with a .dwo half has its own. */
+enum { SPACE_MAIN = 0, SPACE_ALTERNATE = 1, SPACE_SPLIT = 2 };
+
+struct unit {
+	uint64_t die; /* offset of its DIE */
+	struct unit_code code;
+	bool is_loaded, is_split;
+};
+
+struct unit_range {
+	uint64_t low, high, max_high; /* max_high: of this and all ranges before it */
+	uint32_t unit;
+};
+
+struct dwarf_info {
+	struct dwarf_info_source source;
+	Dwarf *dwarf, *alternate;
+	struct elf_image alternate_image;
+	size_t rows_read, loaded_bytes;
+	struct unit *units;
+	size_t n_units, units_capacity;
+	struct unit_range *ranges;
+	size_t n_ranges, ranges_capacity;
+	uint32_t *rangeless; /* units that do not say what they cover: loaded when nothing else fits */
+	size_t n_rangeless, rangeless_capacity;
+	bool is_indexed;
+	struct dwarf_names names;
+	struct keymap functions; /* space << 40 | DIE offset -> name (a pointer; 0: none) */
+};
+
+struct dwarf_info *dwarf_info_new(const struct dwarf_info_source *source)
+{
+	struct dwarf_info *info = calloc(1, sizeof(*info));
+
+	if (!info)
+		return NULL;
+	info->source = *source;
+	info->dwarf = dwarf_begin_elf(source->debug->elf, DWARF_C_READ, NULL);
+	if (!info->dwarf || !source->code_high) {
+		dwarf_info_free(info);
+		return NULL;
+	}
+	dwarf_names_init(&info->names, source->pool);
+	keymap_init(&info->functions);
+	return info;
+}
+
+void dwarf_info_free(struct dwarf_info *info)
+{
+	if (!info)
+		return;
+	for (size_t i = 0; i < info->n_units; i++)
+		unit_release(&info->units[i].code);
+	dwarf_names_release(&info->names);
+	keymap_release(&info->functions);
+	free(info->units);
+	free(info->ranges);
+	free(info->rangeless);
+	dwarf_end(info->dwarf);
+	dwarf_end(info->alternate);
+	elf_image_close(&info->alternate_image);
+	free(info);
+}
+
+const char *dwarf_info_alternate_name(struct dwarf_info *info, const uint8_t **build_id, size_t *build_id_bytes)
+{
+	const char *name = NULL;
+	const void *id = NULL;
+	ssize_t id_bytes = dwelf_dwarf_gnu_debugaltlink(info->dwarf, &name, &id);
+
+	if (id_bytes <= 0 || !name)
+		return NULL;
+	*build_id = id;
+	*build_id_bytes = (size_t)id_bytes;
+	return name;
+}
+
+void dwarf_info_set_alternate(struct dwarf_info *info, struct elf_image *alternate)
+{
+	info->alternate_image = *alternate;
+	memset(alternate, 0, sizeof(*alternate));
+	info->alternate = dwarf_begin_elf(info->alternate_image.elf, DWARF_C_READ, NULL);
+	if (info->alternate)
+		dwarf_setalt(info->dwarf, info->alternate);
+}
+
+/* Give libdw's memory back. DIEs held by callers are void afterwards. */
+static void handle_reopen(struct dwarf_info *info)
+{
+	Dwarf *fresh = dwarf_begin_elf(info->source.debug->elf, DWARF_C_READ, NULL);
+
+	info->rows_read = 0;
+	if (!fresh)
+		return;
+	dwarf_end(info->dwarf);
+	info->dwarf = fresh;
+	if (info->alternate)
+		dwarf_setalt(fresh, info->alternate);
+}
+
+static int range_add(struct dwarf_info *info, uint64_t low, uint64_t high, uint32_t unit)
+{
+	struct unit_range *range;
+
+	/* Discarded code is left behind at address 0, or 1 in a list of ranges. */
+	if (low >= high || !low || low < info->source.code_low || high > info->source.code_high)
+		return 0;
+	if (ARRAY_RESERVE(info->ranges, info->ranges_capacity, info->n_ranges + 1))
+		return -1;
+	range = &info->ranges[info->n_ranges++];
+	range->low = low;
+	range->high = high;
+	range->unit = unit;
+	return 0;
+}
+
+static int unit_add(struct dwarf_info *info, Dwarf_Die *die)
+{
+	uint32_t index = (uint32_t)info->n_units;
+	Dwarf_Addr base, low, high;
+	ptrdiff_t offset = 0;
+	bool has_ranges = false;
+
+	if (index == UINT32_MAX || ARRAY_RESERVE(info->units, info->units_capacity, info->n_units + 1))
+		return -1;
+	info->n_units++;
+	info->units[index].die = dwarf_dieoffset(die);
+	while ((offset = dwarf_ranges(die, offset, &base, &low, &high)) > 0) {
+		has_ranges = true;
+		if (range_add(info, low, high, index))
+			return -1;
+	}
+	if (has_ranges)
+		return 0;
+	if (ARRAY_RESERVE(info->rangeless, info->rangeless_capacity, info->n_rangeless + 1))
+		return -1;
+	info->rangeless[info->n_rangeless++] = index;
+	return 0;
+}
+
+static int range_compare(const void *a, const void *b)
+{
+	const struct unit_range *x = a, *y = b;
+
+	if (x->low != y->low)
+		return x->low < y->low ? -1 : 1;
+	return x->unit < y->unit ? -1 : x->unit > y->unit;
+}
+
+static void ranges_sort(struct dwarf_info *info)
+{
+	uint64_t max_high = 0;
+
+	if (info->n_ranges)
+		qsort(info->ranges, info->n_ranges, sizeof(*info->ranges), range_compare);
+	for (size_t i = 0; i < info->n_ranges; i++) {
+		if (info->ranges[i].high > max_high)
+			max_high = info->ranges[i].high;
+		info->ranges[i].max_high = max_high;
+	}
+}
+
+/* All units' own ranges: complete, unlike .debug_aranges, which clang leaves out. */
+static void units_index(struct dwarf_info *info)
+{
+	Dwarf_CU *unit = NULL;
+	Dwarf_Die die;
+	uint8_t type;
+	Dwarf_Half version;
+
+	info->is_indexed = true;
+	while (!dwarf_get_units(info->dwarf, unit, &unit, &version, &type, &die, NULL)) {
+		int tag = dwarf_tag(&die);
+
+		if (tag != DW_TAG_compile_unit && tag != DW_TAG_skeleton_unit)
+			continue;
+		if (unit_add(info, &die))
+			break;
+	}
+	ranges_sort(info);
+}
+
+static void units_drop(struct dwarf_info *info)
+{
+	for (size_t i = 0; i < info->n_units; i++) {
+		unit_release(&info->units[i].code);
+		info->units[i].is_loaded = false;
+	}
+	info->loaded_bytes = 0;
+}
+
+static size_t code_bytes(const struct unit_code *code)
+{
+	return code->scopes_capacity * sizeof(*code->scopes) + code->segments_capacity * sizeof(*code->segments) +
+	    code->lines.capacity * sizeof(*code->lines.rows) + code->lines.files_capacity * sizeof(*code->lines.files);
+}
+
+static Dwarf_Die *unit_split(Dwarf_Die *die, Dwarf_Die *split)
+{
+	memset(split, 0, sizeof(*split));
+	if (dwarf_cu_info(die->cu, NULL, NULL, NULL, split, NULL, NULL, NULL) || !split->addr)
+		return NULL;
+	return split;
+}
+
+static void unit_read(struct dwarf_info *info, struct unit *unit)
+{
+	struct unit_place place = {info->source.code_low, info->source.code_high, info->source.pool};
+	Dwarf_Die die, split_die, *split;
+	ptrdiff_t n_rows;
+
+	if (info->loaded_bytes > MAX_LOADED_BYTES)
+		units_drop(info);
+	if (info->rows_read > ROWS_BEFORE_REOPEN)
+		handle_reopen(info);
+	unit->is_loaded = true;
+	if (!dwarf_offdie(info->dwarf, unit->die, &die))
+		return;
+	split = unit_split(&die, &split_die);
+	unit->is_split = split;
+	n_rows = unit_load(&unit->code, &place, &die, split);
+	if (n_rows > 0)
+		info->rows_read += (size_t)n_rows;
+	info->loaded_bytes += code_bytes(&unit->code);
+}
+
+/* The debug information that a unit's scopes have their offsets in. */
+static Dwarf *unit_dwarf(struct dwarf_info *info, const struct unit *unit)
+{
+	Dwarf_Die die, split_die, *split;
+
+	if (!unit->is_split)
+		return info->dwarf;
+	split = dwarf_offdie(info->dwarf, unit->die, &die) ? unit_split(&die, &split_die) : NULL;
+	return split ? dwarf_cu_getdwarf(split->cu) : NULL;
+}
+
+/* Functions without a linker name take the symbol's that starts where they do: it tells overloads apart. */
+static const char *function_symbol(struct dwarf_info *info, Dwarf_Die *die)
+{
+	struct strpool *pool = info->source.pool;
+	const char *name;
+	Dwarf_Addr entry;
+
+	if (dwarf_entrypc(die, &entry))
+		return NULL;
+	name = symtab_find_start(info->source.symtab, entry, pool);
+	return name ? strpool_add_bytes(pool, name, mangled_clone_start(name)) : NULL;
+}
+
+static uint32_t die_space(struct dwarf_info *info, const struct unit *unit, Dwarf_Die *die)
+{
+	Dwarf *dwarf = dwarf_cu_getdwarf(die->cu);
+
+	if (dwarf == info->dwarf)
+		return SPACE_MAIN;
+	if (dwarf == dwarf_getalt(info->dwarf))
+		return SPACE_ALTERNATE;
+	return SPACE_SPLIT + (uint32_t)(unit - info->units);
+}
+
+static const char *function_read(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope)
+{
+	Dwarf *dwarf = unit_dwarf(info, unit);
+	struct dwarf_function function;
+	const char *name = NULL;
+	Dwarf_Die die;
+
+	if (!dwarf || !dwarf_offdie(dwarf, scope->die, &die))
+		return NULL;
+	dwarf_names_describe(&die, &function);
+	if (!scope->parent && ((function.is_cxx && !function.linkage) || (!function.linkage && !function.plain)))
+		name = function_symbol(info, &die);
+	return name ? name : dwarf_names_read(&info->names, &function, die_space(info, unit, &function.die));
+}
+
+static const char *function_name(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope)
+{
+	uint64_t space = unit->is_split ? SPACE_SPLIT + (uint64_t)(unit - info->units) : SPACE_MAIN;
+	uint64_t key = space << 40 ^ scope->die, known;
+	const char *name;
+
+	if (keymap_get(&info->functions, key, &known))
+		return (const char *)(uintptr_t)known;
+	name = function_read(info, unit, scope);
+	keymap_put(&info->functions, key, (uint64_t)(uintptr_t)name);
+	return name;
+}
+
+static const char *file_name(const struct unit_code *code, uint32_t file)
+{
+	return file < code->lines.n_files ? code->lines.files[file] : "";
+}
+
+/* Each level's line is where the level inside it was called. returns: frames; *in_scope: a function covers address */
+static size_t unit_lookup(struct dwarf_info *info, struct unit *unit, uint64_t address, struct symbol_frame *frames,
+    bool *in_scope)
+{
+	uint32_t offset = (uint32_t)(address - info->source.code_low), line = 0;
+	const struct unit_row *row;
+	const char *file = "";
+	size_t n_frames = 0;
+	uint32_t scope;
+
+	if (!unit->is_loaded)
+		unit_read(info, unit);
+	row = unit_row_at(&unit->code, offset);
+	if (row) {
+		file = file_name(&unit->code, row->file);
+		line = row->line;
+	}
+	scope = unit_scope_at(&unit->code, offset);
+	*in_scope = scope != 0;
+	while (scope && n_frames < DWARF_INFO_MAX_FRAMES) {
+		const struct unit_scope *at = &unit->code.scopes[scope];
+		const char *name = function_name(info, unit, at);
+
+		if (name || !at->parent) {
+			frames[n_frames].function = name;
+			frames[n_frames].file = file;
+			frames[n_frames++].line = line;
+		}
+		if (at->parent) {
+			file = file_name(&unit->code, at->call_file);
+			line = at->call_line;
+		}
+		scope = at->parent;
+	}
+	if (!n_frames && row) {
+		frames[0].function = NULL;
+		frames[0].file = file;
+		frames[0].line = line;
+		n_frames = 1;
+	}
+	return n_frames;
+}
+
+/* The last range that starts at or before address; SIZE_MAX when there is none. */
+static size_t range_before(const struct dwarf_info *info, uint64_t address)
+{
+	size_t low = 0, high = info->n_ranges;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (info->ranges[middle].low <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low - 1;
+}
+
+static size_t rangeless_lookup(struct dwarf_info *info, uint64_t address, struct symbol_frame *frames)
+{
+	bool in_scope;
+
+	for (size_t i = 0; i < info->n_rangeless; i++) {
+		size_t n_frames = unit_lookup(info, &info->units[info->rangeless[i]], address, frames, &in_scope);
+
+		if (in_scope)
+			return n_frames;
+	}
+	return 0;
+}
+
+size_t dwarf_info_lookup(struct dwarf_info *info, uint64_t address, struct symbol_frame *frames)
+{
+	size_t n_frames = 0, found;
+	uint32_t tried = UINT32_MAX;
+	bool in_scope;
+
+	if (address < info->source.code_low || address - info->source.code_low >= UINT32_MAX)
+		return 0;
+	if (!info->is_indexed)
+		units_index(info);
+	for (size_t i = range_before(info, address); i != SIZE_MAX && info->ranges[i].max_high > address; i--) {
+		const struct unit_range *range = &info->ranges[i];
+
+		if (range->high <= address || range->unit == tried)
+			continue;
+		tried = range->unit;
+		found = unit_lookup(info, &info->units[range->unit], address, frames, &in_scope);
+		if (in_scope)
+			return found;
+		if (found)
+			n_frames = found; /* a line, but no function: assembler */
+	}
+	return n_frames ? n_frames : rangeless_lookup(info, address, frames);
+}
