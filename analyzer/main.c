@@ -15,36 +15,20 @@ struct command {
 };
 
 static const struct command commands[] = {
-#if __has_include("cmd_record.c")
     {"record", cmd_record, "run a program and record its memory"},
-#endif
-#if __has_include("cmd_mark.c")
     {"mark", cmd_mark, "put a mark into a running recording"},
-#endif
-#if __has_include("cmd_summary.c")
     {"summary", cmd_summary, "totals, peak, leaks, top sites, losses"},
-#endif
-#if __has_include("cmd_leaks.c")
     {"leaks", cmd_leaks, "blocks alive at the end, by stack"},
-#endif
-#if __has_include("cmd_top.c")
     {"top", cmd_top, "the hottest stacks by a cost"},
-#endif
-#if __has_include("cmd_folded.c")
     {"folded", cmd_folded, "folded stacks for flame graphs"},
-#endif
 #if __has_include("cmd_timeline.c")
     {"timeline", cmd_timeline, "heap and RSS over time"},
 #endif
 #if __has_include("cmd_diff.c")
     {"diff", cmd_diff, "what grew between two recordings or two instants"},
 #endif
-#if __has_include("cmd_dump.c")
     {"dump", cmd_dump, "the records of a trace as text"},
-#endif
-#if __has_include("cmd_symbolize.c")
     {"symbolize", cmd_symbolize, NULL},
-#endif
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
