@@ -4,6 +4,7 @@
 #ifndef STACK_H
 #define STACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,12 @@ struct stack_state *stack_state_init(void *memory, uintptr_t low, uintptr_t high
 /* The id of the stack whose innermost frame is the caller at pc (a return address) with its sp and bp at the call.
  * returns: a node id, 0 when the trie is full (counted in lost_stacks) */
 uint32_t stack_capture(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp);
+
+/* The stack that is nothing but a mark: flags is TIDEMARK_NODE_EARLY, for events from before the shim could unwind. */
+uint32_t stack_special(uint32_t flags);
+
+/* True while stack_init loads libunwind: what the loader allocates meanwhile is not the program's. Constructor's thread only. */
+extern bool stack_loading;
 
 /* A library may have been unloaded (after the real dlclose): forget what was known by address. */
 void stack_unloaded(void);

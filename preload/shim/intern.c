@@ -1,0 +1,193 @@
+/* See intern.h. The hash tables: levels of growing size, each in 64-byte lines of 8 entries. An entry is written once, by
+ * compare-and-swap, so that two threads that add one stack agree on its node. Lookups begin at the newest, largest level; what
+ * they find in an older one is copied forward. */
+#include "intern.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "modules.h"
+#include "shm.h"
+
+#define ID_BITS 26 /* 64 M nodes: 1 GiB of them */
+#define ID_MASK ((1u << ID_BITS) - 1)
+#define LINE 8u
+#define FIRST_BITS 13 /* 8 K entries: 64 KiB; a small program has 1,000 to 5,000 nodes */
+#define GROW_BITS 2
+#define LAST_BITS 27
+
+typedef _Atomic uint64_t entry;
+
+/* What an entry keeps of a hash; its place in the table gives another 10 to 24 bits. */
+static uint64_t scatter(uint64_t hash)
+{
+	hash ^= hash >> 29;
+	hash *= 0xbf58476d1ce4e5b9ull;
+	return hash ^ hash >> 32;
+}
+
+static uint32_t level_bits(uint32_t level)
+{
+	uint32_t bits = FIRST_BITS + GROW_BITS * level;
+	return bits < LAST_BITS ? bits : LAST_BITS;
+}
+
+/* The entries of a level; NULL when it is not there or cannot be opened in this process. */
+static entry *open_level(uint32_t level)
+{
+	uint64_t offset = atomic_load_explicit(&shm->level_offset[level], memory_order_acquire);
+	if (offset == 0 || !shm_ensure(&shm->tables, offset + (8ull << level_bits(level))))
+		return NULL;
+	return shm_at(&shm->tables, offset);
+}
+
+static uint32_t count_levels(void)
+{
+	uint32_t n = atomic_load_explicit(&shm->n_levels, memory_order_acquire);
+	return n < TIDEMARK_TABLE_LEVELS ? n : TIDEMARK_TABLE_LEVELS;
+}
+
+/* Two lines may hold an entry. Looks through them in one fixed order, which is also the order of insertion. */
+static uint32_t find_in(entry *table, uint32_t level, uint64_t scattered)
+{
+	uint64_t lines = (1ull << level_bits(level)) / LINE;
+	uint64_t line = scattered & (lines - 1);
+	for (uint32_t way = 0; way < 2; way++, line ^= 1)
+		for (uint32_t i = 0; i < LINE; i++) {
+			uint64_t value = atomic_load_explicit(&table[line * LINE + i], memory_order_acquire);
+			if (value == 0)
+				return 0;
+			if ((value ^ scattered) >> ID_BITS == 0)
+				return (uint32_t)value & ID_MASK;
+		}
+	return 0;
+}
+
+/* returns: the id that stands for the hash now (id, or that of whoever was first); 0 when both lines are full */
+static uint32_t insert_into(entry *table, uint32_t level, uint64_t scattered, uint32_t id)
+{
+	uint64_t lines = (1ull << level_bits(level)) / LINE;
+	uint64_t line = scattered & (lines - 1);
+	uint64_t mine = (scattered & ~(uint64_t)ID_MASK) | id;
+	for (uint32_t way = 0; way < 2; way++, line ^= 1)
+		for (uint32_t i = 0; i < LINE; i++) {
+			entry *e = &table[line * LINE + i];
+			uint64_t value = atomic_load_explicit(e, memory_order_acquire);
+			if (value == 0 && atomic_compare_exchange_strong_explicit(
+					      e, &value, mine, memory_order_release, memory_order_acquire))
+				return id;
+			if ((value ^ scattered) >> ID_BITS == 0)
+				return (uint32_t)value & ID_MASK;
+		}
+	return 0;
+}
+
+/* Make level n_levels. Several threads may try: one wins, the others' room stays untouched. */
+static bool add_level(uint32_t n)
+{
+	if (n >= TIDEMARK_TABLE_LEVELS)
+		return false;
+	uint64_t size = 8ull << level_bits(n);
+	uint64_t none = 0;
+	if (atomic_load_explicit(&shm->level_offset[n], memory_order_acquire) == 0) {
+		uint64_t used = atomic_load_explicit(&shm->tables_used_bytes, memory_order_relaxed);
+		if (used + size > shm->tables.size_bytes)
+			return false;
+		uint64_t offset = atomic_fetch_add_explicit(&shm->tables_used_bytes, size, memory_order_relaxed);
+		if (offset + size > shm->tables.size_bytes || !shm_ensure(&shm->tables, offset + size))
+			return false;
+		atomic_compare_exchange_strong(&shm->level_offset[n], &none, offset);
+	}
+	atomic_compare_exchange_strong(&shm->n_levels, &n, n + 1);
+	return true;
+}
+
+uint32_t intern_find(uint64_t hash)
+{
+	uint64_t scattered = scatter(hash);
+	uint32_t n = count_levels();
+	for (uint32_t level = n; level-- > 0;) {
+		entry *table = open_level(level);
+		uint32_t id = table ? find_in(table, level, scattered) : 0;
+		if (id == 0)
+			continue;
+		entry *newest = level + 1 < n ? open_level(n - 1) : NULL;
+		if (newest)
+			insert_into(newest, n - 1, scattered, id);
+		return id;
+	}
+	return 0;
+}
+
+static uint32_t insert(uint64_t hash, uint32_t id)
+{
+	uint64_t scattered = scatter(hash);
+	for (;;) {
+		uint32_t n = count_levels();
+		entry *table = n ? open_level(n - 1) : NULL;
+		uint32_t won = table ? insert_into(table, n - 1, scattered, id) : 0;
+		if (won || (n && !table))
+			return won;
+		if (!add_level(n))
+			return 0;
+	}
+}
+
+static uint16_t module_of(uint64_t pc, uint32_t flags)
+{
+	if (pc == 0)
+		return TIDEMARK_NO_MODULE;
+	const struct module *m = modules_find(flags & TIDEMARK_NODE_EXACT ? pc : pc - 1);
+	return m ? (uint16_t)m->index : TIDEMARK_NO_MODULE;
+}
+
+/* A new node for a frame below parent; 0 when the area is full. If another thread adds the same at this moment, its node may
+ * win and this one stays unused. */
+static uint32_t add_node(uint64_t word, uint32_t parent, uint64_t hash)
+{
+	uint64_t capacity = shm->nodes.size_bytes / sizeof(struct tidemark_node);
+	if (capacity > ID_MASK)
+		capacity = ID_MASK;
+	if (atomic_load_explicit(&shm->n_nodes, memory_order_relaxed) >= capacity)
+		return 0;
+	uint32_t id = atomic_fetch_add_explicit(&shm->n_nodes, 1, memory_order_relaxed);
+	if (id >= capacity || !shm_ensure(&shm->nodes, (uint64_t)(id + 1) * sizeof(struct tidemark_node)))
+		return 0;
+	struct tidemark_node *node = (struct tidemark_node *)shm_at(&shm->nodes, 0) + id;
+	uint32_t flags = (uint32_t)(word >> INTERN_FLAGS_SHIFT);
+	node->pc = word & TIDEMARK_ADDRESS_MASK;
+	node->parent = parent;
+	node->flags = (uint16_t)flags;
+	node->module = module_of(node->pc, flags);
+	return insert(hash, id);
+}
+
+uint32_t intern_add(const uint64_t *words, uint64_t *hashes, uint32_t n)
+{
+	uint64_t hash = atomic_load_explicit(&modules_seed, memory_order_relaxed);
+	uint32_t id = 0;
+	uint32_t known = n;
+	for (uint32_t i = 0; i < n; i++)
+		hashes[i] = hash = intern_extend(hash, words[i]);
+	/* The innermost ancestor that exists: everything above it exists too. */
+	while (known > 0 && (id = intern_find(hashes[known - 1])) == 0)
+		known--;
+	for (uint32_t i = known; i < n; i++) {
+		id = add_node(words[i], id, hashes[i]);
+		if (id == 0)
+			return 0;
+	}
+	return id;
+}
+
+int intern_init(void)
+{
+	uint32_t none = 0;
+	uint64_t nothing = 0;
+	atomic_compare_exchange_strong(&shm->n_nodes, &none, 1);
+	/* Offset 0 means that a level is not there. */
+	atomic_compare_exchange_strong(&shm->tables_used_bytes, &nothing, 4096);
+	if (!shm_ensure(&shm->nodes, sizeof(struct tidemark_node)))
+		return -1;
+	return count_levels() > 0 || add_level(0) ? 0 : -1;
+}

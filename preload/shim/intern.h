@@ -1,0 +1,43 @@
+/* The trie of stacks in shared memory (ring.h: nodes, tables). Enters: frame words, or a hash over them. Leaves: node ids.
+ * Called at the end of every walk, on all threads and processes that share the memory; lock-free. The collector reads the
+ * nodes directly.
+ *
+ * A frame word is the frame's address with its TIDEMARK_NODE_* flags in the top byte. The hash of a stack is a polynomial
+ * over the mixed words of its frames, root first, starting with modules_seed: so it can be continued at the leaf (a verified
+ * outer part keeps its hash) and can as well be summed up from the leaf while walking. */
+#ifndef INTERN_H
+#define INTERN_H
+
+#include <stdint.h>
+
+#define INTERN_FLAGS_SHIFT 56
+#define INTERN_BASE 0x9fb21c651e98df25ull /* odd, no structure: mixing constant of rrmxmx */
+
+static inline uint64_t intern_word(uint64_t pc, uint32_t flags)
+{
+	return (pc & 0x00ffffffffffffffull) | (uint64_t)flags << INTERN_FLAGS_SHIFT;
+}
+
+static inline uint64_t intern_mix(uint64_t word)
+{
+	word *= 0xd6e8feb86659fd93ull;
+	return word ^ word >> 32;
+}
+
+/* The hash of a stack with one more frame at the leaf. */
+static inline uint64_t intern_extend(uint64_t hash, uint64_t word)
+{
+	return hash * INTERN_BASE + intern_mix(word);
+}
+
+/* In the constructor. returns: 0, or -1 when the areas cannot be used */
+int intern_init(void);
+
+/* The node with this hash; 0 when it is not there (yet). cost: one or two cache misses */
+uint32_t intern_find(uint64_t hash);
+
+/* The node of a stack of n words, root first, and with it all its ancestors. hashes: room for n.
+ * returns: 0 when there is no room */
+uint32_t intern_add(const uint64_t *words, uint64_t *hashes, uint32_t n);
+
+#endif

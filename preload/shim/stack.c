@@ -1,0 +1,210 @@
+/* See stack.h. Chooses the engine, keeps what a thread needs between walks, cuts deep stacks and hands the frames to intern.c.
+ *
+ * Deep stacks: of a stack with more than `depth` frames the innermost and the outermost depth/2 are kept, with one CUT node
+ * between. A recursion that allocates at every level would cost time in the square of its depth if each walk went to the root.
+ * So a walk that fills its buffer (depth + 64 frames) compares the outer frames of the thread's last deep walk with the memory
+ * they came from: when every return address still stands, the root is taken from there. What lies between is not
+ * looked at; it is not reported either. */
+#include "stack.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "intern.h"
+#include "modules.h"
+#include "shm.h"
+#include "unwind.h"
+#include "unwind_rules.h"
+
+#define MIN_DEPTH 4u
+#define MAX_DEPTH 4096u
+#define SPARE_FRAMES 64u       /* walked beyond the depth before the shortcut for deep stacks is tried */
+#define LIBUNWIND_DEPTH 16384u /* deeper stacks lose their root: libunwind always begins at the leaf */
+
+struct stack_state {
+	uint32_t busy; /* set while the fields below change; found set: a handler left by siglongjmp in the middle */
+	uint32_t generation;
+	struct unwind_walk walk;
+	uint64_t *words; /* room for depth + 2 */
+	uint64_t *hashes;
+	struct cfi_work work;
+};
+
+bool stack_loading;
+static uint32_t depth_limit;
+static enum tidemark_unwinder engine = TIDEMARK_UNWIND_NONE;
+
+#define signal_fence() atomic_signal_fence(memory_order_seq_cst)
+
+/* The parts of a state, one after the other. */
+enum part { PART_STATE, PART_FRAMES, PART_OUTER, PART_WORDS, PART_HASHES, PART_ADDRESSES, PART_END };
+
+static size_t part_offset(enum part part)
+{
+	const size_t bytes[PART_END] = {
+	    [PART_STATE] = sizeof(struct stack_state),
+	    [PART_FRAMES] = (depth_limit + SPARE_FRAMES) * sizeof(struct unwind_frame),
+	    [PART_OUTER] = depth_limit / 2 * sizeof(struct unwind_outer),
+	    [PART_WORDS] = (depth_limit + 2) * sizeof(uint64_t),
+	    [PART_HASHES] = (depth_limit + 2) * sizeof(uint64_t),
+	    [PART_ADDRESSES] = engine == TIDEMARK_UNWIND_LIBUNWIND ? LIBUNWIND_DEPTH * sizeof(void *) : 0,
+	};
+	size_t offset = 0;
+	for (int i = 0; i < (int)part; i++)
+		offset += (bytes[i] + 63) & ~(size_t)63;
+	return offset;
+}
+
+enum tidemark_unwinder stack_init(enum tidemark_unwinder mode, uint32_t depth)
+{
+	depth_limit = depth < MIN_DEPTH ? MIN_DEPTH : depth > MAX_DEPTH ? MAX_DEPTH : depth & ~1u;
+	if (intern_init() != 0 || !modules_init())
+		return engine = TIDEMARK_UNWIND_NONE;
+	if (mode == TIDEMARK_UNWIND_NONE)
+		return engine = mode;
+	if (UNWIND_OWN_RULES && mode != TIDEMARK_UNWIND_LIBUNWIND && rules_init())
+		return engine = mode;
+	stack_loading = true;
+	engine = unwind_libunwind_init() ? TIDEMARK_UNWIND_LIBUNWIND : TIDEMARK_UNWIND_NONE;
+	stack_loading = false;
+	if (engine == TIDEMARK_UNWIND_NONE && UNWIND_OWN_RULES && rules_init())
+		engine = TIDEMARK_UNWIND_FAST;
+	return engine;
+}
+
+size_t stack_state_bytes(void)
+{
+	return part_offset(PART_END);
+}
+
+struct stack_state *stack_state_init(void *memory, uintptr_t low, uintptr_t high)
+{
+	struct stack_state *s = memory;
+	char *base = memory;
+	memset(s, 0, sizeof(*s));
+	s->walk.low = high ? low : 0;
+	s->walk.high = high & ~(uintptr_t)7;
+	s->walk.frames = (struct unwind_frame *)(base + part_offset(PART_FRAMES));
+	s->walk.capacity = depth_limit + SPARE_FRAMES;
+	s->walk.half = depth_limit / 2;
+	s->walk.work = &s->work;
+	s->walk.outer = (struct unwind_outer *)(base + part_offset(PART_OUTER));
+	s->walk.addresses = (void **)(base + part_offset(PART_ADDRESSES));
+	s->walk.n_addresses = LIBUNWIND_DEPTH;
+	s->words = (uint64_t *)(base + part_offset(PART_WORDS));
+	s->hashes = (uint64_t *)(base + part_offset(PART_HASHES));
+	s->generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
+	return s;
+}
+
+/* Forget what earlier walks left, if it may be half written or about addresses that mean something else now. */
+static void begin(struct stack_state *s)
+{
+	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
+	if (__builtin_expect(s->busy || s->generation != generation, 0)) {
+		s->walk.n_outer = 0;
+		s->generation = generation;
+	}
+	s->busy = 1;
+	signal_fence();
+}
+
+static void end(struct stack_state *s)
+{
+	signal_fence();
+	s->busy = 0;
+}
+
+static void count(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* After a walk that went round in its buffer: keep the outermost frames for the next. */
+static void remember_outer(struct unwind_walk *w)
+{
+	w->n_outer = 0;
+	for (uint32_t i = 0; i < w->half; i++) {
+		const struct unwind_frame *f = unwind_frame_at(w, w->n - 1 - i);
+		if (f->word >> INTERN_FLAGS_SHIFT || f->sp < w->low || f->sp > w->high)
+			return;
+		w->outer[i] = (struct unwind_outer){f->word, f->sp};
+	}
+	w->n_outer = w->half;
+}
+
+/* The frames of a walk as words, root first, with the cut and a broken root marked. returns: how many */
+static uint32_t collect(struct stack_state *s)
+{
+	struct unwind_walk *w = &s->walk;
+	uint32_t n = 0;
+	uint64_t inner = w->n;
+	if (w->broken)
+		s->words[n++] = intern_word(0, TIDEMARK_NODE_BROKEN);
+	if (w->outer_used || w->n > 2 * (uint64_t)w->half) {
+		inner = w->half;
+		for (uint32_t i = 0; i < w->half; i++)
+			s->words[n++] = w->outer_used ? w->outer[i].word : unwind_frame_at(w, w->n - 1 - i)->word;
+		s->words[n++] = intern_word(0, TIDEMARK_NODE_CUT);
+		count(&proc_self->cut_stacks);
+	}
+	while (inner-- > 0)
+		s->words[n++] = w->frames[inner].word;
+	return n;
+}
+
+static uint32_t intern_words(struct stack_state *s, uint32_t n)
+{
+	uint64_t hash = atomic_load_explicit(&modules_seed, memory_order_relaxed);
+	for (uint32_t i = 0; i < n; i++)
+		hash = intern_extend(hash, s->words[i]);
+	uint32_t id = intern_find(hash);
+	if (id == 0)
+		id = intern_add(s->words, s->hashes, n);
+	if (id == 0)
+		count(&proc_self->lost_stacks);
+	return id;
+}
+
+static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
+{
+	struct unwind_walk *w = &s->walk;
+	if (engine == TIDEMARK_UNWIND_LIBUNWIND)
+		unwind_libunwind(w, pc, sp, bp);
+#if UNWIND_OWN_RULES
+	else if (engine != TIDEMARK_UNWIND_NONE)
+		unwind_own(w, pc, sp, bp);
+#endif
+	else {
+		w->frames[0].word = intern_word(pc, 0);
+		w->n = 1;
+		w->broken = true;
+	}
+	if (w->broken)
+		count(&proc_self->broken_stacks);
+	else if (w->n > w->capacity && !w->outer_used)
+		remember_outer(w);
+}
+
+uint32_t stack_capture(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
+{
+	begin(s);
+	walk(s, pc, sp, bp);
+	uint32_t id = intern_words(s, collect(s));
+	end(s);
+	return id;
+}
+
+uint32_t stack_special(uint32_t flags)
+{
+	uint64_t word = intern_word(0, flags);
+	uint64_t hash;
+	return intern_add(&word, &hash, 1);
+}
+
+void stack_unloaded(void)
+{
+	if (modules_check_unloaded() && engine == TIDEMARK_UNWIND_LIBUNWIND)
+		modules_new_seed();
+}

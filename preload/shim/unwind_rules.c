@@ -1,0 +1,154 @@
+/* See unwind_rules.h. */
+#include "unwind_rules.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "modules.h"
+#include "shm.h"
+
+#define N_ENTRIES (1u << RULES_BITS)
+
+struct rule_entry *rules_table;
+static _Atomic uint32_t any_guess; /* a guess was stored since the table was last searched for guesses */
+
+static uint64_t pack(enum rule_kind kind, int64_t cfa_offset, enum rule_bp bp, int64_t bp_offset)
+{
+	if (cfa_offset != (int32_t)cfa_offset || bp_offset < -(1 << 23) || bp_offset >= 1 << 23)
+		return RULE_FULL;
+	return (uint64_t)cfa_offset << 32 | ((uint64_t)bp_offset & 0xffffff) << 8 | (uint64_t)bp << 3 | (uint64_t)kind;
+}
+
+static uint64_t guess(void)
+{
+	return pack(RULE_GUESS, 16, RULE_BP_AT_CFA, -16);
+}
+
+/* mov $15, %rax; syscall: what a handler returns to (rt_sigreturn), with or without unwind information. */
+static bool is_sigreturn(const struct module *m, uint64_t pc)
+{
+	static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+	return pc >= m->text_low && pc + sizeof(code) <= m->text_high &&
+	       memcmp((const void *)(uintptr_t)pc, code, sizeof(code)) == 0;
+}
+
+static bool find_cfa(const struct cfi_row *row, enum rule_kind *kind, int64_t *offset)
+{
+	uint32_t reg = row->cfa_register;
+	bool deref = false;
+	*offset = row->cfa.value;
+	if (row->cfa.how == CFI_IS_EXPRESSION) {
+		if (!cfi_simple_expression((const uint8_t *)(uintptr_t)row->cfa.value, &reg, offset, &deref))
+			return false;
+	} else if (row->cfa.how != CFI_REGISTER)
+		return false;
+	if (reg == CFI_RSP && !deref)
+		*kind = RULE_SP;
+	else if (reg == CFI_RBP)
+		*kind = deref ? RULE_DEREF : RULE_BP;
+	else
+		return false;
+	return true;
+}
+
+static bool find_bp(const struct cfi_place *place, enum rule_bp *bp, int64_t *offset)
+{
+	uint32_t reg;
+	bool deref;
+	*offset = 0;
+	*bp = RULE_BP_SAME;
+	switch (place->how) {
+	case CFI_SAME:
+	case CFI_UNDEFINED:
+		return true;
+	case CFI_AT:
+		*bp = RULE_BP_AT_CFA;
+		*offset = place->value;
+		return true;
+	case CFI_AT_EXPRESSION:
+		*bp = RULE_BP_AT_BP;
+		return cfi_simple_expression((const uint8_t *)(uintptr_t)place->value, &reg, offset, &deref) &&
+		       reg == CFI_RBP && !deref;
+	default:
+		return false;
+	}
+}
+
+static uint64_t compile_row(const struct cfi_row *row)
+{
+	const struct cfi_place *ra = &row->reg[row->ra_column];
+	enum rule_kind kind;
+	enum rule_bp bp;
+	int64_t cfa_offset;
+	int64_t bp_offset;
+	if (ra->how == CFI_UNDEFINED)
+		return RULE_END;
+	if (row->signal_frame || ra->how != CFI_AT || ra->value != -8 || row->reg[CFI_RSP].how != CFI_SAME)
+		return RULE_FULL;
+	if (!find_cfa(row, &kind, &cfa_offset) || !find_bp(&row->reg[CFI_RBP], &bp, &bp_offset))
+		return RULE_FULL;
+	return pack(kind, cfa_offset, bp, bp_offset);
+}
+
+enum cfi_result rules_row(uint64_t pc, bool exact, struct cfi_work *work)
+{
+	uint64_t at = exact ? pc : pc - 1;
+	const struct module *m = modules_find(at);
+	return m && m->image.hdr ? cfi_find(&m->image, at, work) : CFI_NONE;
+}
+
+uint64_t rules_compile(uint64_t pc, struct cfi_work *work)
+{
+	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
+	const struct module *m = modules_find(pc - 1);
+	uint64_t rule;
+	if (m && is_sigreturn(m, pc))
+		rule = RULE_SIGNAL;
+	else if (m && m->image.hdr && cfi_find(&m->image, pc - 1, work) == CFI_OK)
+		rule = compile_row(&work->row);
+	else {
+		rule = guess();
+		atomic_store_explicit(&any_guess, 1, memory_order_relaxed);
+	}
+	/* Do not bring back what a flush meanwhile threw away. */
+	if (generation == atomic_load_explicit(&modules_generation, memory_order_acquire)) {
+		struct rule_entry *e = rules_slot(pc);
+		atomic_store_explicit(&e->check, rules_check(pc, rule), memory_order_relaxed);
+		atomic_store_explicit(&e->rule, rule, memory_order_relaxed);
+	}
+	return rule;
+}
+
+bool rules_init(void)
+{
+	rules_table = shm_private(N_ENTRIES * sizeof(*rules_table));
+	return rules_table != NULL;
+}
+
+void rules_flush(void)
+{
+	if (!rules_table)
+		return;
+	for (uint32_t i = 0; i < N_ENTRIES; i++)
+		if (atomic_load_explicit(&rules_table[i].rule, memory_order_relaxed))
+			atomic_store_explicit(&rules_table[i].rule, 0, memory_order_relaxed);
+}
+
+bool rules_forget_guesses(uint64_t start, uint64_t end)
+{
+	bool found = false;
+	if (!atomic_exchange_explicit(&any_guess, 0, memory_order_relaxed))
+		return false;
+	for (uint32_t i = 0; i < N_ENTRIES; i++) {
+		uint64_t rule = atomic_load_explicit(&rules_table[i].rule, memory_order_relaxed);
+		uint64_t check = atomic_load_explicit(&rules_table[i].check, memory_order_relaxed);
+		if (rule_kind(rule) != RULE_GUESS)
+			continue;
+		if (rules_check(check, rule) - start < end - start) {
+			atomic_store_explicit(&rules_table[i].rule, 0, memory_order_relaxed);
+			found = true;
+		} else
+			atomic_store_explicit(&any_guess, 1, memory_order_relaxed);
+	}
+	return found;
+}
