@@ -14,7 +14,7 @@
 #include "intern.h"
 #include "modules.h"
 #include "shm.h"
-#include "unwind.h"
+#include "unwind_walk.h"
 #include "unwind_rules.h"
 
 #define MIN_DEPTH 4u

@@ -7,7 +7,7 @@
 #include "intern.h"
 #include "modules.h"
 #include "tidemark/ring.h"
-#include "unwind.h"
+#include "unwind_walk.h"
 
 typedef int backtrace_fn(void **addresses, int capacity);
 static backtrace_fn *backtrace_of;

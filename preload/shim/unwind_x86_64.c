@@ -5,7 +5,7 @@
  * coroutine, an alternate signal stack) unwind information that does not fit could lead anywhere, so each page is probed
  * once a walk. A frame's slots lie between its stack pointer and its CFA, and the CFA grows from frame to frame; only a
  * frame that found its CFA by rbp may switch to another stack (split stacks), a bounded number of times. */
-#include "unwind.h"
+#include "unwind_walk.h"
 
 #if UNWIND_OWN_RULES
 

@@ -1,7 +1,7 @@
 /* One walk of a stack, from registers to frames. The seam between stack.c, which decides when to walk and what to keep, and
  * the engines: own rules (unwind_x86_64.c) or libunwind (unwind_libunwind.c). Called on every thread and in signal handlers. */
-#ifndef UNWIND_H
-#define UNWIND_H
+#ifndef UNWIND_WALK_H
+#define UNWIND_WALK_H
 
 #include <stdbool.h>
 #include <stdint.h>

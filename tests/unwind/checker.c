@@ -1,0 +1,339 @@
+/* A library to preload: at each allocation it compares the frames that Tidemark's unwinder finds with those of libgcc's
+ * _Unwind_Backtrace, frame by frame. Linked with the shim's own sources for stacks and with libgcc_s.
+ *
+ * Differences are written to the file TIDEMARK_CHECK_LOG; the counters (struct counters) live in the file
+ * TIDEMARK_CHECK_COUNTERS, shared by all processes, so that they survive any end. TIDEMARK_UNWIND: the mode.
+ * TIDEMARK_CHECK_EVERY: compare only every n-th allocation (all are walked).
+ *
+ * The reference ends at code without unwind information; Tidemark goes on by frame pointers and marks it. So every frame of
+ * the reference must be there, and what follows must begin with a guess. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include "memory.h"
+#include "shm.h"
+#include "stack.h"
+
+#define MAX_FRAMES 400000
+#define MAX_REPORTS 20
+#define LEVELS 2
+
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+void __libc_free(void *);
+
+struct counters { /* read by tests/unwind/run */
+	_Atomic uint64_t compared, frames, differences, guessed, broken, cut, signals, lost, foreign, processes;
+};
+
+struct level {
+	struct stack_state *state;
+	uint64_t *ours; /* words, leaf first */
+	uint64_t *reference;
+	uint32_t n_reference;
+	bool full;
+};
+
+struct local {
+	struct level level[LEVELS];
+	int depth;
+	uint64_t n_seen;
+	uintptr_t low, high;
+};
+
+static struct counters *counters;
+static int log_fd = -1;
+static uint64_t every = 1;
+static uint32_t depth_limit = 256;
+static atomic_bool ready;
+static _Atomic uint32_t n_reports;
+static _Thread_local struct local *local __attribute__((tls_model("initial-exec")));
+
+static void say(const char *format, ...)
+{
+	char line[400];
+	va_list arguments;
+	va_start(arguments, format);
+	int n = vsnprintf(line, sizeof(line), format, arguments);
+	va_end(arguments);
+	if (log_fd >= 0 && n > 0 && write(log_fd, line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1) < 0)
+		log_fd = -1;
+}
+
+static void name_frame(const char *who, uint32_t i, uint64_t word)
+{
+	Dl_info info = {0};
+	uint64_t pc = word & TIDEMARK_ADDRESS_MASK;
+	dladdr((void *)(uintptr_t)pc, &info);
+	say("    %s %3u %#lx flags %lu %s %s\n", who, i, (unsigned long)pc, (unsigned long)(word >> 56),
+	    info.dli_sname ? info.dli_sname : "?", info.dli_fname ? info.dli_fname : "?");
+}
+
+static _Unwind_Reason_Code add_reference(struct _Unwind_Context *context, void *argument)
+{
+	struct level *l = argument;
+	int exact = 0;
+	uint64_t pc = _Unwind_GetIPInfo(context, &exact);
+	if (l->n_reference < MAX_FRAMES && pc)
+		l->reference[l->n_reference++] = pc | (exact ? (uint64_t)TIDEMARK_NODE_EXACT << 56 : 0);
+	return _URC_NO_REASON;
+}
+
+/* The frames of a node, leaf first; flags in the top byte. */
+static uint32_t read_ours(struct level *l, uint32_t id)
+{
+	const struct tidemark_node *nodes = shm_at(&shm->nodes, 0);
+	uint32_t n = 0;
+	for (; id; id = nodes[id].parent)
+		l->ours[n++] = nodes[id].pc | (uint64_t)nodes[id].flags << 56;
+	return n;
+}
+
+static void report(struct level *l, uint32_t skip, uint32_t n, const char *why, uint32_t at)
+{
+	atomic_fetch_add(&counters->differences, 1);
+	if (atomic_fetch_add(&n_reports, 1) >= MAX_REPORTS)
+		return;
+	say("difference in process %d: %s at frame %u\n", (int)getpid(), why, at);
+	uint32_t from = at > 3 ? at - 3 : 0;
+	for (uint32_t i = from; i < n && i < from + 12; i++)
+		name_frame("ours     ", i, l->ours[i]);
+	for (uint32_t i = from; i + skip < l->n_reference && i < from + 12; i++)
+		name_frame("reference", i, l->reference[skip + i]);
+}
+
+static void compare(struct level *l, uint64_t pc, uint32_t id)
+{
+	uint32_t n = read_ours(l, id);
+	uint32_t skip = 0;
+	uint32_t i = 0; /* in ours */
+	uint32_t r = 0; /* in the reference */
+	while (skip < l->n_reference && l->reference[skip] != pc)
+		skip++;
+	uint32_t n_reference = l->n_reference - skip;
+	const uint64_t *reference = l->reference + skip;
+	atomic_fetch_add(&counters->compared, 1);
+	if (id == 0) {
+		atomic_fetch_add(&counters->lost, 1);
+		return;
+	}
+	for (; i < n && r < n_reference; i++, r++) {
+		if (l->ours[i] >> 56 == TIDEMARK_NODE_CUT) {
+			/* The rest are the outermost. */
+			atomic_fetch_add(&counters->cut, 1);
+			i++;
+			uint32_t outer = n - i;
+			while (outer && l->ours[n - 1] >> 56 == TIDEMARK_NODE_BROKEN)
+				outer--, n--;
+			if (outer != depth_limit / 2 || r != depth_limit / 2 || n_reference < r + outer) {
+				report(l, skip, n, "wrong cut", i);
+				return;
+			}
+			r = n_reference - outer;
+		}
+		if (l->ours[i] != reference[r]) {
+			report(l, skip, n, "other frame", i);
+			return;
+		}
+		if (l->ours[i] >> 56 & TIDEMARK_NODE_EXACT)
+			atomic_fetch_add(&counters->signals, 1);
+	}
+	atomic_fetch_add(&counters->frames, r);
+	if (r < n_reference)
+		report(l, skip, n, "ended early", i);
+	else if (i < n && l->ours[i] >> 56 & TIDEMARK_NODE_GUESS)
+		atomic_fetch_add(&counters->guessed, 1);
+	else if (i < n && l->ours[i] >> 56 & TIDEMARK_NODE_BROKEN)
+		atomic_fetch_add(&counters->broken, 1);
+	else if (i < n)
+		report(l, skip, n, "frames beyond the reference", i);
+}
+
+static bool open_level(struct level *l, uintptr_t low, uintptr_t high)
+{
+	if (l->state)
+		return true;
+	size_t bytes = (stack_state_bytes() + 4095) & ~(size_t)4095;
+	char *memory = mmap(NULL, bytes + 2 * MAX_FRAMES * 8, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	l->ours = (uint64_t *)(memory + bytes);
+	l->reference = l->ours + MAX_FRAMES;
+	l->state = stack_state_init(memory, low, high);
+	return true;
+}
+
+static void find_bounds(struct local *t)
+{
+	pthread_attr_t attributes;
+	void *low;
+	size_t size, guard;
+	if (pthread_getattr_np(pthread_self(), &attributes) != 0)
+		return;
+	if (pthread_attr_getstack(&attributes, &low, &size) == 0 && pthread_attr_getguardsize(&attributes, &guard) == 0) {
+		t->low = (uintptr_t)low;
+		t->high = (uintptr_t)low + size;
+	}
+	pthread_attr_destroy(&attributes);
+}
+
+static struct local *open_local(void)
+{
+	if (local)
+		return local;
+	struct local *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (t == MAP_FAILED)
+		return NULL;
+	t->depth = LEVELS; /* pthread_getattr_np allocates */
+	local = t;
+	find_bounds(t);
+	t->depth = 0;
+	return t;
+}
+
+static void check(uint64_t pc, uint64_t sp, uint64_t bp)
+{
+	if (!atomic_load(&ready))
+		return;
+	struct local *t = open_local();
+	if (!t)
+		return;
+	if (t->depth >= LEVELS)
+		return;
+	int saved = errno;
+	struct level *l = &t->level[t->depth++];
+	atomic_signal_fence(memory_order_seq_cst);
+	if (open_level(l, t->low, t->high)) {
+		uint32_t id = stack_capture(l->state, pc, sp, bp);
+		if (t->n_seen++ % every == 0) {
+			l->n_reference = 0;
+			_Unwind_Backtrace(add_reference, l);
+			if (sp < t->low || sp >= t->high)
+				atomic_fetch_add(&counters->foreign, 1);
+			compare(l, pc, id);
+		}
+	}
+	atomic_signal_fence(memory_order_seq_cst);
+	t->depth--;
+	errno = saved;
+}
+
+/* The hook has a frame pointer: its caller's registers are around it. */
+#define CHECK() \
+	do { \
+		uint64_t *frame = __builtin_frame_address(0); \
+		check((uintptr_t)__builtin_return_address(0), (uintptr_t)(frame + 2), frame[0]); \
+	} while (0)
+
+/* checker_sync(): a target that leaves handlers or hooks by longjmp says so; the level is free again. */
+__attribute__((visibility("default"))) void checker_sync(void)
+{
+	if (local)
+		local->depth = 0;
+}
+
+__attribute__((visibility("default"))) void *malloc(size_t n)
+{
+	CHECK();
+	return __libc_malloc(n);
+}
+
+__attribute__((visibility("default"))) void *calloc(size_t n, size_t m)
+{
+	CHECK();
+	return __libc_calloc(n, m);
+}
+
+__attribute__((visibility("default"))) void *realloc(void *p, size_t n)
+{
+	CHECK();
+	return __libc_realloc(p, n);
+}
+
+__attribute__((visibility("default"))) void *memalign(size_t a, size_t n)
+{
+	CHECK();
+	return __libc_memalign(a, n);
+}
+
+__attribute__((visibility("default"))) void *aligned_alloc(size_t a, size_t n)
+{
+	CHECK();
+	return __libc_memalign(a, n);
+}
+
+__attribute__((visibility("default"))) int posix_memalign(void **p, size_t a, size_t n)
+{
+	CHECK();
+	*p = __libc_memalign(a, n);
+	return *p ? 0 : ENOMEM;
+}
+
+__attribute__((visibility("default"))) void free(void *p)
+{
+	__libc_free(p);
+}
+
+__attribute__((visibility("default"))) int dlclose(void *handle)
+{
+	static int (*real)(void *);
+	if (!real)
+		real = (int (*)(void *))(uintptr_t)dlsym(RTLD_NEXT, "dlclose");
+	int result = real(handle);
+	if (atomic_load(&ready))
+		stack_unloaded();
+	return result;
+}
+
+static enum tidemark_unwinder mode_of(const char *name)
+{
+	if (name && strcmp(name, "plain") == 0)
+		return TIDEMARK_UNWIND_PLAIN;
+	if (name && strcmp(name, "libunwind") == 0)
+		return TIDEMARK_UNWIND_LIBUNWIND;
+	return TIDEMARK_UNWIND_FAST;
+}
+
+static __attribute__((constructor)) void start(void)
+{
+	const char *path = getenv("TIDEMARK_CHECK_COUNTERS");
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	Dl_info info = {0};
+	if (fd < 0)
+		return;
+	counters = mmap(NULL, sizeof(*counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	path = getenv("TIDEMARK_CHECK_LOG");
+	if (path) {
+		log_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+		log_fd = log_fd < 0 ? -1 : fcntl(log_fd, F_DUPFD_CLOEXEC, 700);
+	}
+	every = getenv("TIDEMARK_CHECK_EVERY") ? strtoull(getenv("TIDEMARK_CHECK_EVERY"), NULL, 10) : 1;
+	if (getenv("TIDEMARK_DEPTH"))
+		depth_limit = (uint32_t)atoi(getenv("TIDEMARK_DEPTH"));
+	if (!dladdr((void *)(uintptr_t)_Unwind_Backtrace, &info) || !strstr(info.dli_fname, "libgcc_s")) {
+		say("the reference is not libgcc but %s\n", info.dli_fname ? info.dli_fname : "?");
+		atomic_fetch_add(&counters->differences, 1);
+		return;
+	}
+	enum tidemark_unwinder mode = mode_of(getenv("TIDEMARK_UNWIND"));
+	if (counters == MAP_FAILED || !memory_init() || stack_init(mode, depth_limit) != mode) {
+		say("cannot start the unwinder\n");
+		return;
+	}
+	atomic_fetch_add(&counters->processes, 1);
+	atomic_store(&ready, true);
+}
