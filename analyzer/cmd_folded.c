@@ -87,6 +87,14 @@ static int write_json(const struct folded_report *f, struct err *err)
 	return json_close(&out, err);
 }
 
+/* Suppressions may name files and modules, which the shorter keys do not tell apart. */
+static enum stacks_key key_of(const struct folded_report *f, const struct report_options *options)
+{
+	if (options->suppression_files.n_items)
+		return STACKS_EXACT;
+	return f->offsets ? STACKS_OFFSETS : STACKS_NAMES;
+}
+
 static int run(struct folded_report *f, const char *path, const struct report_options *options, struct err *err)
 {
 	struct report_window window = {.from = options->from, .to = options->to};
@@ -94,7 +102,7 @@ static int run(struct folded_report *f, const char *path, const struct report_op
 	if (!result)
 		result = report_open(&f->report, path, options, &window, NULL, err);
 	if (!result)
-		result = stacks_new(&f->stacks, STACKS_EXACT, err);
+		result = stacks_new(&f->stacks, key_of(f, options), err);
 	if (!result)
 		result = report_stacks(&f->report, f->stacks, 0, err);
 	if (!result)

@@ -147,6 +147,46 @@ static bool same_exact(const struct frame_view *a, const struct frame_view *b)
 	    (a->function[0] || a->offset == b->offset) && (a->flags & SPECIAL_FLAGS) == (b->flags & SPECIAL_FLAGS);
 }
 
+/* By name only: what a flame graph shows. */
+static uint64_t hash_named(const struct frame_view *view, bool offsets)
+{
+	uint64_t hash = idtable_hash_text(view->flags & SPECIAL_FLAGS, view->function);
+	if (!view->function[0])
+		hash = idtable_hash_text(hash, view->module);
+	return offsets && !view->function[0] ? idtable_hash_number(hash, view->offset) : hash;
+}
+
+static bool same_named(const struct frame_view *a, const struct frame_view *b, bool offsets)
+{
+	if (strcmp(a->function, b->function) != 0 || (a->flags & SPECIAL_FLAGS) != (b->flags & SPECIAL_FLAGS))
+		return false;
+	return a->function[0] || (!strcmp(a->module, b->module) && (!offsets || a->offset == b->offset));
+}
+
+static uint64_t hash_view(enum stacks_key key, const struct frame_view *view)
+{
+	switch (key) {
+	case STACKS_EXACT:
+		return hash_exact(view);
+	case STACKS_PORTABLE:
+		return hash_portable(view);
+	default:
+		return hash_named(view, key == STACKS_OFFSETS);
+	}
+}
+
+static bool equal_views(enum stacks_key key, const struct frame_view *a, const struct frame_view *b)
+{
+	switch (key) {
+	case STACKS_EXACT:
+		return same_exact(a, b);
+	case STACKS_PORTABLE:
+		return same_portable(a, b);
+	default:
+		return same_named(a, b, key == STACKS_OFFSETS);
+	}
+}
+
 struct wanted_view {
 	const struct stacks *stacks;
 	const struct frame_view *view;
@@ -155,13 +195,12 @@ struct wanted_view {
 static bool same_view(const void *arg, uint32_t id)
 {
 	const struct wanted_view *wanted = arg;
-	const struct frame_view *have = &wanted->stacks->views[id];
-	return wanted->stacks->key == STACKS_EXACT ? same_exact(have, wanted->view) : same_portable(have, wanted->view);
+	return equal_views(wanted->stacks->key, &wanted->stacks->views[id], wanted->view);
 }
 
 static uint32_t view_id(struct stacks *s, const struct frame_view *view)
 {
-	uint64_t hash = s->key == STACKS_EXACT ? hash_exact(view) : hash_portable(view);
+	uint64_t hash = hash_view(s->key, view);
 	struct wanted_view wanted = {s, view};
 	uint32_t id = idtable_find(&s->view_ids, hash, same_view, &wanted);
 	if (id != IDTABLE_NONE)

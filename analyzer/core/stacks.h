@@ -38,6 +38,8 @@ typedef size_t frame_lookup(void *arg, const struct trace *trace, uint32_t frame
 
 enum stacks_key {
 	STACKS_EXACT,    /* one stack: function, file, line, module and inlining agree (module and offset where no name is) */
+	STACKS_NAMES,    /* one stack: functions agree; where there is no name, modules */
+	STACKS_OFFSETS,  /* as STACKS_NAMES; where there is no name, modules and offsets */
 	STACKS_PORTABLE, /* one stack: functions and module names agree, so that builds and machines can be compared */
 };
 

@@ -1,0 +1,361 @@
+/* summary's figures as text and JSON: see overview.h. docs/metrics.md defines each. */
+#include "render/overview.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "render/apis.h"
+#include "render/chart.h"
+#include "render/json.h"
+
+#define STACK_FRAMES 6
+#define CHART_ROWS 6
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static const char *ticks_text(char text[SIZE_TEXT_BYTES], uint64_t ticks)
+{
+	return time_text(text, ticks * TIDEMARK_TICK_NS);
+}
+
+const char *end_name(const struct trace *trace)
+{
+	static const char *const names[] = {"unknown", "exit", "signal", "exec", "stopped", "detached"};
+	uint64_t reason = trace->counters[TIDEMARK_COUNTER_END_REASON];
+	if (!trace->complete)
+		return "incomplete";
+	return reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
+}
+
+const char *end_text(const struct trace *trace, char *text, size_t n)
+{
+	uint64_t value = trace->counters[TIDEMARK_COUNTER_END_VALUE];
+	switch (trace->complete ? trace->counters[TIDEMARK_COUNTER_END_REASON] : UINT64_MAX) {
+	case TIDEMARK_END_EXIT:
+		snprintf(text, n, "exited with status %" PRIu64, value);
+		break;
+	case TIDEMARK_END_SIGNAL:
+		snprintf(text, n, "was killed by signal %" PRIu64 " (%s)", value, value < 65 ? strsignal((int)value) : "?");
+		break;
+	case TIDEMARK_END_EXEC:
+		snprintf(text, n, "became another program (exec), which has a recording of its own");
+		break;
+	case TIDEMARK_END_STOPPED:
+		snprintf(text, n, "ran on after the recording was stopped");
+		break;
+	case TIDEMARK_END_DETACHED:
+		snprintf(text, n, "stopped recording");
+		break;
+	case TIDEMARK_END_UNKNOWN:
+		snprintf(text, n, "ended, nobody could say how");
+		break;
+	default:
+		snprintf(text, n, "has no recorded end");
+		break;
+	}
+	return text;
+}
+
+/* --- text --- */
+
+static void line(const struct term *term, const char *name, const char *value, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static void line(const struct term *term, const char *name, const char *value, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	fprintf(term->out, "  %-12s %12s   ", name, value);
+	vfprintf(term->out, format, args);
+	fputc('\n', term->out);
+	va_end(args);
+}
+
+static void print_part(const struct term *term, const char *name, const struct leak_sum *sum, const char *remark)
+{
+	char bytes[SIZE_TEXT_BYTES], blocks[SIZE_TEXT_BYTES];
+	if (sum->blocks)
+		line(term, name, size_text(bytes, sum->bytes), "in %s block%s%s", count_text(blocks, sum->blocks), plural(sum->blocks), remark);
+}
+
+static void print_totals(const struct term *term, const struct overview *o)
+{
+	const struct profile_totals *t = &o->profile->totals;
+	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
+	line(term, "allocations", count_text(a, t->allocations), "%s in all, %s by realloc of a block", size_text(b, t->allocated_bytes),
+	    count_text(c, t->reallocations));
+	line(term, "frees", count_text(a, t->frees), "of them %s by realloc", count_text(c, t->reallocations));
+	line(term, "temporary", count_text(a, t->temporary), "%.1f %% of allocations were freed by their thread before its next one",
+	    t->allocations ? 100.0 * (double)t->temporary / (double)t->allocations : 0.0);
+	line(term, "peak heap", size_text(a, t->peak_heap_bytes), "in %s block%s, after %s", count_text(b, t->peak_heap_blocks),
+	    plural(t->peak_heap_blocks), ticks_text(c, t->peak_tick));
+	if (t->peak_rss_bytes)
+		line(term, "peak RSS", size_text(a, t->peak_rss_bytes), "of the whole process, after %s", ticks_text(c, t->peak_rss_tick));
+	else
+		line(term, "peak RSS", "unknown", "no sample was taken");
+	line(term, "leaked", size_text(a, t->leaked_bytes), "in %s block%s alive at the end%s", count_text(b, t->leaked_blocks),
+	    plural(t->leaked_blocks), t->leaked_blocks ? ", of which:" : "");
+	print_part(term, "  program", &o->leaks->sums[LEAK_PROGRAM], "");
+	print_part(term, "  runtime", &o->leaks->sums[LEAK_RUNTIME], ", libc's and the loader's own");
+	print_part(term, "  suppressed", &o->leaks->sums[LEAK_SUPPRESSED], "");
+}
+
+static void print_chart(const struct term *term, const struct overview *o)
+{
+	const struct profile *p = o->profile;
+	char peak[SIZE_TEXT_BYTES];
+	uint64_t *values = calloc(p->n_points + 1, sizeof(*values));
+	uint64_t *marks = calloc(p->n_marks + 1, sizeof(*marks));
+	for (uint32_t i = 0; values && i < p->n_points; i++)
+		values[i] = p->points[i].heap_max_bytes;
+	for (uint32_t i = 0; marks && i < p->n_marks; i++)
+		marks[i] = p->marks[i].tick;
+	struct chart chart = {.values = values, .n_values = p->n_points, .height = CHART_ROWS, .end_ticks = p->totals.end_tick,
+	    .mark_ticks = marks, .n_marks = p->n_marks};
+	if (values && marks && p->n_points) {
+		fprintf(term->out, "\nHeap over time (largest %s)\n", size_text(peak, p->totals.peak_heap_bytes));
+		chart_draw(term, &chart);
+	}
+	for (uint32_t i = 0; i < p->n_marks && i < 9 && values && marks; i++) {
+		fprintf(term->out, "  mark %u: ", i + 1);
+		term_text(term, p->trace->strings[p->marks[i].name], 60);
+		fprintf(term->out, " at %s\n", ticks_text(peak, p->marks[i].tick));
+	}
+	if (p->n_marks > 9)
+		fprintf(term->out, "  and %u more marks\n", p->n_marks - 9);
+	free(values);
+	free(marks);
+}
+
+static void print_stack(const struct term *term, const struct overview *o, uint32_t node)
+{
+	const struct frame_view **frames = NULL;
+	size_t capacity = 0, n = stacks_frames(o->stacks, node, &frames, &capacity);
+	term_stack(term, frames, n, 14, STACK_FRAMES);
+	free(frames);
+}
+
+static void print_top_leaks(const struct term *term, const struct overview *o)
+{
+	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
+	if (!o->n_top_leaks) {
+		fputs("\nNo leaks: the program freed all its blocks.\n", term->out);
+		return;
+	}
+	fputs("\nTop leaks (alive at the end)\n", term->out);
+	for (size_t i = 0; i < o->n_top_leaks; i++) {
+		const struct profile_row *sums = &o->top_leaks[i]->row->sums[0];
+		fprintf(term->out, "  %10s  in %s block%s, of %s allocated\n", size_text(a, sums->live_bytes), count_text(b, sums->live_blocks),
+		    plural(sums->live_blocks), count_text(c, sums->allocations));
+		print_stack(term, o, o->top_leaks[i]->row->node);
+	}
+}
+
+static void print_top_peaks(const struct term *term, const struct overview *o)
+{
+	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	double peak = (double)o->profile->totals.peak_heap_bytes;
+	if (!o->n_top_peaks)
+		return;
+	fprintf(term->out, "\nTop of the peak (alive when the heap was largest)\n");
+	for (size_t i = 0; i < o->n_top_peaks; i++) {
+		const struct profile_row *sums = &o->top_peaks[i]->sums[0];
+		fprintf(term->out, "  %10s  in %s block%s, %.1f %% of the heap\n", size_text(a, sums->peak_bytes), count_text(b, sums->peak_blocks),
+		    plural(sums->peak_blocks), peak > 0 ? 100.0 * (double)sums->peak_bytes / peak : 0.0);
+		print_stack(term, o, o->top_peaks[i]->node);
+	}
+}
+
+struct counted {
+	uint64_t count;
+	const char *text; /* after the count; %s: plural */
+};
+
+/* One line for each kind of loss that happened. */
+static void print_losses(const struct term *term, const struct overview *o)
+{
+	const struct trace *t = o->profile->trace;
+	const struct profile_totals *totals = &o->profile->totals;
+	const uint64_t *c = t->counters;
+	const struct counted all[] = {
+	    {o->lost_events, "lost events: figures are too small, and a lost free looks like a leak"},
+	    {c[TIDEMARK_COUNTER_LOST_STACKS], "allocations without a stack: the memory for stacks was full"},
+	    {c[TIDEMARK_COUNTER_CUT_STACKS], "stacks deeper than the limit: their middle is left out, marked [cut]"},
+	    {c[TIDEMARK_COUNTER_BROKEN_STACKS], "stacks that could not be followed to their root, marked [broken]"},
+	    {c[TIDEMARK_COUNTER_EARLY_EVENTS], "events before the recorder was ready, without a stack, marked [early]"},
+	    {totals->unknown_frees, "frees of blocks that were never seen to be allocated"},
+	    {totals->inherited_frees, "frees of blocks inherited from the parent process: not in these figures"},
+	    {totals->implicit_frees, "blocks ended because their address was handed out again: their free was not seen"},
+	    {c[TIDEMARK_COUNTER_REORDERED], "allocations that waited for the free of their address on another thread"},
+	    {c[TIDEMARK_COUNTER_LOST_NAMES], "names of marks or operations that found no room"},
+	};
+	char count[SIZE_TEXT_BYTES], time[SIZE_TEXT_BYTES];
+	bool any = c[TIDEMARK_COUNTER_STALLS] != 0;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		any |= all[i].count != 0;
+	fprintf(term->out, "\nLosses and oddities%s\n", any ? "" : ": none");
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].count)
+			fprintf(term->out, "  %12s  %s\n", count_text(count, all[i].count), all[i].text);
+	if (c[TIDEMARK_COUNTER_STALLS])
+		fprintf(term->out, "  %12s  times the program had to wait for the recorder, %s in all\n",
+		    count_text(count, c[TIDEMARK_COUNTER_STALLS]), time_text(time, c[TIDEMARK_COUNTER_STALL_NS]));
+}
+
+static void print_footprint(const struct term *term, const struct overview *o)
+{
+	const uint64_t *c = o->profile->trace->counters;
+	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], file[SIZE_TEXT_BYTES];
+	fputs("\nTidemark itself\n", term->out);
+	if (o->profile->trace->complete)
+		fprintf(term->out, "  %12s  in the program's memory (part of its RSS), %s in the collector beside it\n",
+		    size_text(a, c[TIDEMARK_COUNTER_SHIM_BYTES]), size_text(b, c[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS]));
+	fprintf(term->out, "  %12s  recording, %.2f bytes an event\n", size_text(file, o->profile->trace->file_bytes),
+	    o->profile->totals.events ? (double)o->profile->trace->file_bytes / (double)o->profile->totals.events : 0.0);
+}
+
+static void print_next(const struct term *term, const struct overview *o)
+{
+	const char *path = o->profile->trace->path;
+	fputs("\nMore\n", term->out);
+	fprintf(term->out, "  all leaks            tidemark leaks %s\n", path);
+	fprintf(term->out, "  flame graph of peak  tidemark folded --cost peak %s | flamegraph.pl --countname bytes > peak.svg\n", path);
+	fprintf(term->out, "  picture over time    tidemark timeline --svg=timeline.svg %s\n", path);
+}
+
+void overview_print(const struct term *term, const struct overview *o)
+{
+	print_totals(term, o);
+	print_chart(term, o);
+	print_top_leaks(term, o);
+	print_top_peaks(term, o);
+	print_losses(term, o);
+	print_footprint(term, o);
+	print_next(term, o);
+}
+
+/* --- JSON --- */
+
+static void set(json_t *object, const char *key, uint64_t value)
+{
+	json_object_set_new(object, key, json_count(value));
+}
+
+static json_t *json_end_of(const struct trace *trace)
+{
+	json_t *end = json_object();
+	json_object_set_new(end, "reason", json_string(end_name(trace)));
+	if (trace->complete && (trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_EXIT ||
+	        trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_SIGNAL))
+		set(end, "value", trace->counters[TIDEMARK_COUNTER_END_VALUE]);
+	return end;
+}
+
+static json_t *json_apis(const struct profile_totals *totals)
+{
+	json_t *apis = json_object();
+	for (unsigned i = 0; i < 16 && api_name(i); i++) {
+		if (!totals->by_api[i][0])
+			continue;
+		json_t *api = json_object();
+		set(api, "allocations", totals->by_api[i][0]);
+		set(api, "bytes", totals->by_api[i][1]);
+		json_object_set_new(apis, api_name(i), api);
+	}
+	return apis;
+}
+
+static json_t *json_marks(const struct profile *profile)
+{
+	json_t *list = json_array();
+	for (uint32_t i = 0; i < profile->n_marks; i++) {
+		const struct profile_mark *mark = &profile->marks[i];
+		json_t *item = json_object();
+		json_object_set_new(item, "name", json_text(profile->trace->strings[mark->name]));
+		json_object_set_new(item, "time", json_seconds(mark->tick));
+		set(item, "operations", mark->ops);
+		set(item, "event", mark->event);
+		set(item, "heap_bytes", mark->heap_bytes);
+		set(item, "heap_blocks", mark->live_blocks);
+		json_array_append_new(list, item);
+	}
+	return list;
+}
+
+static json_t *json_top(const struct overview *o, const struct stack_row *row)
+{
+	const struct frame_view **frames = NULL;
+	size_t capacity = 0, n = stacks_frames(o->stacks, row->node, &frames, &capacity);
+	const struct profile_row *sums = &row->sums[0];
+	json_t *item = json_object();
+	set(item, "leaked_bytes", sums->live_bytes);
+	set(item, "leaked_blocks", sums->live_blocks);
+	set(item, "peak_bytes", sums->peak_bytes);
+	set(item, "peak_blocks", sums->peak_blocks);
+	set(item, "allocations", sums->allocations);
+	set(item, "allocated_bytes", sums->allocated_bytes);
+	json_object_set_new(item, "frames", json_frames(frames, n));
+	free(frames);
+	return item;
+}
+
+static void add_losses(json_t *head, const struct overview *o)
+{
+	const struct profile_totals *totals = &o->profile->totals;
+	const uint64_t *c = o->profile->trace->counters;
+	set(head, "unknown_frees", totals->unknown_frees);
+	set(head, "inherited_frees", totals->inherited_frees);
+	set(head, "implicit_frees", totals->implicit_frees);
+	set(head, "stalls", c[TIDEMARK_COUNTER_STALLS]);
+	json_object_set_new(head, "stall_time", json_real((double)c[TIDEMARK_COUNTER_STALL_NS] / 1e9));
+	set(head, "early_events", c[TIDEMARK_COUNTER_EARLY_EVENTS]);
+	set(head, "cut_stacks", c[TIDEMARK_COUNTER_CUT_STACKS]);
+	set(head, "broken_stacks", c[TIDEMARK_COUNTER_BROKEN_STACKS]);
+	set(head, "lost_stacks", c[TIDEMARK_COUNTER_LOST_STACKS]);
+	set(head, "lost_names", c[TIDEMARK_COUNTER_LOST_NAMES]);
+	set(head, "reordered", c[TIDEMARK_COUNTER_REORDERED]);
+	set(head, "shim_bytes", c[TIDEMARK_COUNTER_SHIM_BYTES]);
+	set(head, "collector_peak_rss_bytes", c[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS]);
+	set(head, "file_bytes", o->profile->trace->file_bytes);
+}
+
+void overview_json(json_t *head, const struct overview *o)
+{
+	const struct profile_totals *t = &o->profile->totals;
+	const struct leak_sum *sums = o->leaks->sums;
+	json_object_set_new(head, "end", json_end_of(o->profile->trace));
+	json_object_set_new(head, "duration", json_seconds(t->end_tick));
+	set(head, "events", t->events);
+	set(head, "allocations", t->allocations);
+	set(head, "frees", t->frees);
+	set(head, "reallocations", t->reallocations);
+	set(head, "allocated_bytes", t->allocated_bytes);
+	set(head, "temporary_allocations", t->temporary);
+	set(head, "peak_heap_bytes", t->peak_heap_bytes);
+	set(head, "peak_heap_blocks", t->peak_heap_blocks);
+	json_object_set_new(head, "peak_heap_time", json_seconds(t->peak_tick));
+	set(head, "peak_rss_bytes", t->peak_rss_bytes);
+	json_object_set_new(head, "peak_rss_time", json_seconds(t->peak_rss_tick));
+	set(head, "leaked_bytes", t->leaked_bytes);
+	set(head, "leaked_blocks", t->leaked_blocks);
+	set(head, "program_bytes", sums[LEAK_PROGRAM].bytes);
+	set(head, "program_blocks", sums[LEAK_PROGRAM].blocks);
+	set(head, "runtime_bytes", sums[LEAK_RUNTIME].bytes);
+	set(head, "runtime_blocks", sums[LEAK_RUNTIME].blocks);
+	set(head, "suppressed_bytes", sums[LEAK_SUPPRESSED].bytes);
+	set(head, "suppressed_blocks", sums[LEAK_SUPPRESSED].blocks);
+	add_losses(head, o);
+	json_object_set_new(head, "apis", json_apis(t));
+	json_object_set_new(head, "marks", json_marks(o->profile));
+	json_t *leaks = json_array(), *peaks = json_array();
+	for (size_t i = 0; i < o->n_top_leaks; i++)
+		json_array_append_new(leaks, json_top(o, o->top_leaks[i]->row));
+	for (size_t i = 0; i < o->n_top_peaks; i++)
+		json_array_append_new(peaks, json_top(o, o->top_peaks[i]));
+	json_object_set_new(head, "top_leaks", leaks);
+	json_object_set_new(head, "top_peaks", peaks);
+}

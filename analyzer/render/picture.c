@@ -1,0 +1,428 @@
+/* The timeline as SVG: see picture.h. The y axis begins at 0 and holds the largest of heap and RSS. Labels of marks stand
+ * in lanes above the plot, so that they never cover data or each other; one that fits in no lane is left out and counted. */
+#include "render/picture.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "core/parts.h"
+#include "render/axis.h"
+#include "render/term.h"
+
+#define WIDTH 960
+#define LEFT 84
+#define RIGHT (WIDTH - 28)
+#define HEAD 112       /* title, subtitle, legend */
+#define PLOT_HEIGHT 320
+#define LANE_HEIGHT 17
+#define MAX_LANES 4
+#define FOOT 62
+#define SMALL 12.0     /* font size of labels */
+#define EM 0.56        /* mean advance of a sans-serif letter, in font sizes; a little generous */
+#define MAX_MARKS 200
+#define MAX_LABEL 40   /* letters of a mark's name */
+
+enum layer { LAYER_HEAP, LAYER_RETAINED, LAYER_FILE, LAYER_TIDEMARK, LAYERS };
+
+struct drawing {
+	FILE *out;
+	const struct picture *picture;
+	const struct profile *profile;
+	struct rss_parts *parts; /* by point */
+	bool has_rss;
+	uint64_t top_bytes, step_bytes;
+	uint64_t end_ticks;
+	unsigned n_lanes;
+	double plot_top, plot_bottom;
+};
+
+static const char style[] =
+    "<style>\n"
+    "  :root { color-scheme: light dark; }\n"
+    "  svg { --paper: #ffffff; --ink: #1f2933; --soft: #5f6b7a; --grid: #e3e7ec; --axis: #9aa5b1;\n"
+    "    --heap: #1d6fd8; --heap-fill: #9cc4f5; --retained: #f4c77b; --file: #cfd6de; --own: #c9b3ee; --rss: #30343b; --mark: #b4235f; }\n"
+    "  @media (prefers-color-scheme: dark) {\n"
+    "    svg { --paper: #10151c; --ink: #e6ebf1; --soft: #9aa7b5; --grid: #242d38; --axis: #566373;\n"
+    "      --heap: #6fb1ff; --heap-fill: #234f86; --retained: #80602a; --file: #3d4855; --own: #5b4687; --rss: #d5dce4; --mark: #ff7fae; }\n"
+    "  }\n"
+    "  text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif; font-size: 12px; fill: var(--ink); }\n"
+    "  .paper { fill: var(--paper); }\n"
+    "  .title { font-size: 20px; font-weight: 600; }\n"
+    "  .soft { fill: var(--soft); }\n"
+    "  .warning { fill: var(--mark); font-weight: 600; }\n"
+    "  .grid { stroke: var(--grid); stroke-width: 1; }\n"
+    "  .axis { stroke: var(--axis); stroke-width: 1; }\n"
+    "  .heap { fill: var(--heap-fill); } .retained { fill: var(--retained); } .file { fill: var(--file); } .own { fill: var(--own); }\n"
+    "  .heap-line { fill: none; stroke: var(--heap); stroke-width: 2; stroke-linejoin: round; }\n"
+    "  .rss-line { fill: none; stroke: var(--rss); stroke-width: 1.25; stroke-linejoin: round; }\n"
+    "  .mark { stroke: var(--mark); stroke-width: 1; stroke-dasharray: 4 3; }\n"
+    "  .mark-text { fill: var(--mark); }\n"
+    "  .dot { fill: var(--heap); stroke: var(--paper); stroke-width: 1.5; }\n"
+    "  .halo { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }\n"
+    "</style>\n";
+
+/* --- small things --- */
+
+static double x_of(const struct drawing *d, uint64_t ticks)
+{
+	double share = d->end_ticks ? (double)ticks / (double)d->end_ticks : 0;
+	return LEFT + share * (RIGHT - LEFT);
+}
+
+static double y_of(const struct drawing *d, double bytes)
+{
+	return d->plot_bottom - bytes / (double)d->top_bytes * (d->plot_bottom - d->plot_top);
+}
+
+/* Text content: markup escaped; control characters, which XML forbids, and broken UTF-8 replaced. */
+static void put_text(FILE *out, const char *text, size_t max_letters)
+{
+	for (; *text && max_letters; max_letters--) {
+		size_t n = utf8_length(text);
+		unsigned char c = (unsigned char)*text;
+		bool forbidden = !n || c < 0x20 || c == 0x7f || (c == 0xef && !memcmp(text + 1, "\xbf\xbe", 2)) ||
+		    (c == 0xef && !memcmp(text + 1, "\xbf\xbf", 2));
+		if (forbidden)
+			fputs("\xef\xbf\xbd", out);
+		else if (c == '&')
+			fputs("&amp;", out);
+		else if (c == '<')
+			fputs("&lt;", out);
+		else if (c == '>')
+			fputs("&gt;", out);
+		else
+			fwrite(text, 1, n, out);
+		text += n ? n : 1;
+	}
+	if (*text)
+		fputs("\xe2\x80\xa6", out); /* an ellipsis */
+}
+
+static size_t letters_in(const char *text)
+{
+	size_t letters = 0;
+	for (size_t n; *text; text += n ? n : 1, letters++)
+		n = utf8_length(text);
+	return letters;
+}
+
+static double width_of(size_t letters)
+{
+	return (double)letters * SMALL * EM;
+}
+
+/* The text is ours: no escaping. */
+static void put_label(const struct drawing *d, double x, double y, const char *class, const char *anchor, const char *text)
+{
+	fprintf(d->out, "<text x=\"%.1f\" y=\"%.1f\"%s%s%s text-anchor=\"%s\">%s</text>\n", x, y, *class ? " class=\"" : "", class,
+	    *class ? "\"" : "", anchor, text);
+}
+
+static void put_line(const struct drawing *d, const char *class, double x1, double y1, double x2, double y2)
+{
+	fprintf(d->out, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, x1, y1, x2, y2);
+}
+
+/* --- axes --- */
+
+static void put_y_axis(const struct drawing *d)
+{
+	char text[AXIS_TEXT_BYTES];
+	for (uint64_t at = 0; at <= d->top_bytes; at += d->step_bytes) {
+		double y = y_of(d, (double)at);
+		put_line(d, at ? "grid" : "axis", LEFT, y, RIGHT, y);
+		put_label(d, LEFT - 10, y + 4, "soft", "end", axis_size(text, at, d->top_bytes));
+	}
+}
+
+static void put_x_axis(const struct drawing *d)
+{
+	char text[AXIS_TEXT_BYTES];
+	uint64_t step = axis_time_step(d->end_ticks, 10);
+	for (uint64_t at = 0; at <= d->end_ticks; at += step) {
+		double x = x_of(d, at);
+		put_line(d, "axis", x, d->plot_bottom, x, d->plot_bottom + 5);
+		put_label(d, x, d->plot_bottom + 20, "soft", "middle", axis_time(text, at, d->end_ticks));
+	}
+	put_label(d, (LEFT + RIGHT) / 2.0, d->plot_bottom + 42, "soft", "middle", "time since the start of the recording");
+}
+
+/* --- data --- */
+
+/* What a layer adds to the stack; live heap that is not resident is no part of RSS. */
+static double layer_bytes(const struct rss_parts *parts, enum layer layer)
+{
+	switch (layer) {
+	case LAYER_HEAP:
+		return (double)parts->heap_bytes + (parts->residual_bytes < 0 ? (double)parts->residual_bytes : 0);
+	case LAYER_RETAINED:
+		return (double)parts->retained_bytes;
+	case LAYER_FILE:
+		return (double)parts->file_bytes;
+	case LAYER_TIDEMARK:
+		return (double)parts->tidemark_bytes;
+	case LAYERS:
+		break;
+	}
+	return 0;
+}
+
+static double stack_bytes(const struct rss_parts *parts, enum layer up_to)
+{
+	double sum = 0;
+	for (enum layer layer = LAYER_HEAP; layer < up_to; layer++)
+		sum += layer_bytes(parts, layer);
+	return sum > 0 ? sum : 0;
+}
+
+static uint64_t point_start(const struct drawing *d, uint32_t point)
+{
+	return point ? d->profile->points[point - 1].tick : 0;
+}
+
+/* Each point covers its span: values stand from the span's start to its end. */
+static void put_step(const struct drawing *d, uint32_t point, double bytes, bool forward)
+{
+	double from = x_of(d, point_start(d, point)), to = x_of(d, d->profile->points[point].tick), y = y_of(d, bytes);
+	fprintf(d->out, "%.1f,%.1f %.1f,%.1f ", forward ? from : to, y, forward ? to : from, y);
+}
+
+static void put_layer(const struct drawing *d, enum layer layer, const char *class)
+{
+	fprintf(d->out, "<polygon class=\"%s\" points=\"", class);
+	for (uint32_t i = 0; i < d->profile->n_points; i++)
+		put_step(d, i, stack_bytes(&d->parts[i], layer + 1), true);
+	for (uint32_t i = d->profile->n_points; i-- > 0;)
+		put_step(d, i, stack_bytes(&d->parts[i], layer), false);
+	fputs("\"/>\n", d->out);
+}
+
+static void put_heap_area(const struct drawing *d)
+{
+	fputs("<polygon class=\"heap\" points=\"", d->out);
+	for (uint32_t i = 0; i < d->profile->n_points; i++)
+		put_step(d, i, (double)d->profile->points[i].heap_max_bytes, true);
+	fprintf(d->out, "%d,%.1f %d,%.1f\"/>\n", RIGHT, d->plot_bottom, LEFT, d->plot_bottom);
+}
+
+static void put_curve(const struct drawing *d, const char *class, bool rss)
+{
+	fprintf(d->out, "<polyline class=\"%s\" points=\"", class);
+	for (uint32_t i = 0; i < d->profile->n_points; i++) {
+		const struct profile_point *point = &d->profile->points[i];
+		if (!rss || point->rss_bytes)
+			put_step(d, i, (double)(rss ? point->rss_bytes : point->heap_max_bytes), true);
+	}
+	fputs("\"/>\n", d->out);
+}
+
+static void put_data(const struct drawing *d)
+{
+	static const char *const classes[LAYERS] = {"heap", "retained", "file", "own"};
+	if (!d->has_rss)
+		put_heap_area(d);
+	for (enum layer layer = LAYER_HEAP; d->has_rss && layer < LAYERS; layer++)
+		put_layer(d, layer, classes[layer]);
+	if (d->has_rss)
+		put_curve(d, "rss-line", true);
+	put_curve(d, "heap-line", false);
+}
+
+static void put_peak(const struct drawing *d)
+{
+	const struct profile_totals *totals = &d->profile->totals;
+	char size[SIZE_TEXT_BYTES], text[64];
+	double x = x_of(d, totals->peak_tick), y = y_of(d, (double)totals->peak_heap_bytes);
+	snprintf(text, sizeof(text), "peak heap %s", size_text(size, totals->peak_heap_bytes));
+	bool left = x + width_of(strlen(text)) + 12 > RIGHT;
+	fprintf(d->out, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>\n", x, y);
+	put_label(d, left ? x - 8 : x + 8, y - 8 < d->plot_top + 10 ? y + 16 : y - 8, "halo", left ? "end" : "start", text);
+}
+
+/* --- marks --- */
+
+struct lanes {
+	double used_to[MAX_LANES]; /* the rightmost x that a label of the lane covers */
+	unsigned n_used;
+};
+
+/* Where the label of a mark at x goes: a lane, -1 when all are taken; to the left of its line when the right has no room. */
+static int find_lane(struct lanes *lanes, double x, double width, bool *left)
+{
+	*left = x + 5 + width > RIGHT;
+	double from = *left ? x - 5 - width : x + 5;
+	for (unsigned i = 0; i < MAX_LANES; i++)
+		if (from >= lanes->used_to[i] && from >= 4) {
+			lanes->used_to[i] = from + width + 8;
+			lanes->n_used = i + 1 > lanes->n_used ? i + 1 : lanes->n_used;
+			return (int)i;
+		}
+	return -1;
+}
+
+static const char *mark_name(const struct drawing *d, uint32_t i)
+{
+	return d->profile->trace->strings[d->profile->marks[i].name];
+}
+
+static size_t label_letters(const char *name)
+{
+	size_t letters = letters_in(name);
+	return letters > MAX_LABEL ? MAX_LABEL + 1 : letters;
+}
+
+/* Marks come in order of time. With draw off, only the lanes are counted. returns: marks without a label */
+static unsigned put_marks(struct drawing *d, bool draw)
+{
+	struct lanes lanes = {0};
+	unsigned unnamed = 0;
+	for (uint32_t i = 0; i < d->profile->n_marks && i < MAX_MARKS; i++) {
+		double x = x_of(d, d->profile->marks[i].tick);
+		bool left;
+		int lane = find_lane(&lanes, x, width_of(label_letters(mark_name(d, i))), &left);
+		unnamed += lane < 0;
+		if (!draw)
+			continue;
+		double top = lane < 0 ? d->plot_top : HEAD + (lane + 1) * LANE_HEIGHT - 12.0;
+		put_line(d, "mark", x, top, x, d->plot_bottom);
+		if (lane < 0)
+			continue;
+		fprintf(d->out, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", left ? x - 5 : x + 5,
+		    HEAD + (lane + 1) * LANE_HEIGHT - 4.0, left ? "end" : "start");
+		put_text(d->out, mark_name(d, i), MAX_LABEL);
+		fputs("</text>\n", d->out);
+	}
+	d->n_lanes = lanes.n_used;
+	if (d->profile->n_marks > MAX_MARKS)
+		unnamed += d->profile->n_marks - MAX_MARKS;
+	return unnamed;
+}
+
+/* --- head --- */
+
+static double put_swatch(const struct drawing *d, double x, const char *class, const char *text)
+{
+	double y = HEAD - 24;
+	if (strstr(class, "line"))
+		fprintf(d->out, "<polyline class=\"%s\" points=\"%.1f,%.1f %.1f,%.1f\"/>\n", class, x, y - 4, x + 18, y - 4);
+	else
+		fprintf(d->out, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"18\" height=\"11\" rx=\"2\"/>\n", class, x, y - 10);
+	put_label(d, x + 24, y, "", "start", text);
+	return x + 24 + width_of(strlen(text)) + 18;
+}
+
+static void put_legend(const struct drawing *d)
+{
+	double x = put_swatch(d, LEFT, "heap-line", "live heap");
+	if (!d->has_rss)
+		return;
+	x = put_swatch(d, x, "rss-line", "RSS, made of");
+	x = put_swatch(d, x, "heap", "live heap");
+	x = put_swatch(d, x, "retained", "kept by the allocator, stacks");
+	x = put_swatch(d, x, "file", "files, shared memory");
+	put_swatch(d, x, "own", "Tidemark");
+}
+
+static int64_t lowest_residual(const struct drawing *d)
+{
+	int64_t lowest = 0;
+	for (uint32_t i = 0; i < d->profile->n_points; i++)
+		if (d->parts[i].rss_bytes && d->parts[i].residual_bytes < lowest)
+			lowest = d->parts[i].residual_bytes;
+	return lowest;
+}
+
+static void put_subtitle(const struct drawing *d, unsigned unnamed)
+{
+	const struct profile_totals *t = &d->profile->totals;
+	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
+	fprintf(d->out, "<text x=\"%d\" y=\"62\" class=\"soft\">%s recorded, peak heap %s", LEFT,
+	    time_text(a, t->end_tick * TIDEMARK_TICK_NS), size_text(b, t->peak_heap_bytes));
+	if (d->has_rss) {
+		int64_t residual = lowest_residual(d);
+		fprintf(d->out, ", peak RSS %s", size_text(c, t->peak_rss_bytes));
+		fprintf(d->out, ", residual %s%s", residual ? "down to " : "", size_delta_text(c, residual));
+	}
+	fprintf(d->out, ", alive at the end %s", size_text(a, t->leaked_bytes));
+	if (unnamed)
+		fprintf(d->out, ", %u mark%s without a label", unnamed, unnamed == 1 ? "" : "s");
+	fputs("</text>\n", d->out);
+}
+
+static void put_head(const struct drawing *d, unsigned unnamed)
+{
+	const struct profile_totals *t = &d->profile->totals;
+	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
+	double height = d->plot_bottom + FOOT;
+	fprintf(d->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" role=\"img\" "
+	                "aria-labelledby=\"title desc\">\n<title id=\"title\">Memory of ", WIDTH, height, WIDTH, height);
+	put_text(d->out, d->picture->title, 120);
+	fprintf(d->out, "</title>\n<desc id=\"desc\">Heap and resident memory over %s. The heap peaks at %s; ",
+	    time_text(a, t->end_tick * TIDEMARK_TICK_NS), size_text(b, t->peak_heap_bytes));
+	if (d->has_rss)
+		fprintf(d->out, "RSS peaks at %s; ", size_text(a, t->peak_rss_bytes));
+	fprintf(d->out, "%s are alive at the end.</desc>\n%s<rect class=\"paper\" width=\"%d\" height=\"%.0f\"/>\n",
+	    size_text(b, t->leaked_bytes), style, WIDTH, height);
+	fprintf(d->out, "<text class=\"title\" x=\"%d\" y=\"38\">Memory of ", LEFT);
+	put_text(d->out, d->picture->title, 60);
+	fputs("</text>\n", d->out);
+	if (d->picture->warning) {
+		fprintf(d->out, "<text class=\"warning\" x=\"%d\" y=\"38\" text-anchor=\"end\">", RIGHT);
+		put_text(d->out, d->picture->warning, 40);
+		fputs("</text>\n", d->out);
+	}
+	put_subtitle(d, unnamed);
+	put_legend(d);
+}
+
+/* --- all --- */
+
+static uint64_t largest_value(const struct drawing *d)
+{
+	uint64_t largest = d->profile->totals.peak_heap_bytes;
+	for (uint32_t i = 0; i < d->profile->n_points; i++) {
+		const struct profile_point *point = &d->profile->points[i];
+		largest = point->heap_max_bytes > largest ? point->heap_max_bytes : largest;
+		largest = point->rss_bytes > largest ? point->rss_bytes : largest;
+	}
+	return largest;
+}
+
+static void set_scale(struct drawing *d)
+{
+	uint64_t largest = largest_value(d);
+	d->step_bytes = axis_step(largest + largest / 20, 6);
+	d->top_bytes = (largest / d->step_bytes + (largest % d->step_bytes != 0)) * d->step_bytes;
+	if (!d->top_bytes)
+		d->top_bytes = d->step_bytes;
+}
+
+int picture_write(FILE *out, const struct picture *picture)
+{
+	const struct profile *profile = picture->profile;
+	struct drawing d = {.out = out, .picture = picture, .profile = profile, .end_ticks = profile->totals.end_tick};
+	d.parts = calloc((size_t)profile->n_points + 1, sizeof(*d.parts));
+	if (!d.parts)
+		return -1;
+	for (uint32_t i = 0; i < profile->n_points; i++) {
+		d.parts[i] = rss_parts(&profile->points[i]);
+		d.has_rss |= d.parts[i].rss_bytes != 0;
+	}
+	set_scale(&d);
+	unsigned unnamed = put_marks(&d, false);
+	d.plot_top = HEAD + d.n_lanes * LANE_HEIGHT;
+	d.plot_bottom = d.plot_top + PLOT_HEIGHT;
+	put_head(&d, unnamed);
+	put_y_axis(&d);
+	put_data(&d);
+	put_x_axis(&d);
+	put_marks(&d, true);
+	put_peak(&d);
+	fputs("</svg>\n", out);
+	free(d.parts);
+	return 0;
+}
