@@ -1,0 +1,75 @@
+# bash completion for tidemark. Commands and options are asked of the command itself, so that they never differ from it.
+
+_tidemark_words() {
+    case $1 in
+    commands) "$2" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' ;;
+    options) "$2" "$3" --help 2>/dev/null | sed -n 's/^ .*\(--[a-z-]*\).*/\1/p' ;;
+    esac
+}
+
+_tidemark_files() {
+    local IFS=$'\n'
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f -X "$1" -- "$cur"; compgen -d -- "$cur")
+}
+
+# The recorded command begins at the first word that is neither an option nor an option's argument: complete it as if it
+# stood alone. Fails when the cursor is still among record's own options.
+_tidemark_record() {
+    local i
+    for ((i = 2; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -o | --output | --depth | --rss-interval) ((++i)) ;;
+        --) ((++i)) && break ;;
+        -*) ;;
+        *) break ;;
+        esac
+    done
+    ((i <= COMP_CWORD)) && [[ $i -lt $COMP_CWORD || $prev == -- || $cur != -* ]] || return 1
+    if declare -F _command_offset >/dev/null; then
+        _command_offset "$i"
+    elif ((i == COMP_CWORD)); then
+        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+    else
+        _tidemark_files ''
+    fi
+}
+
+_tidemark() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} tidemark=${COMP_WORDS[0]}
+    local command=${COMP_WORDS[1]}
+    COMPREPLY=()
+    if ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W "$(_tidemark_words commands "$tidemark") help --help --version" -- "$cur")
+        return
+    fi
+    if [[ $command == help ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_tidemark_words commands "$tidemark")" -- "$cur")
+        return
+    fi
+    if [[ $command == record ]]; then
+        _tidemark_record && return
+    fi
+    case $prev in
+    -c | --cost)
+        mapfile -t COMPREPLY < <(compgen -W 'leaked peak allocated allocations temporary' -- "$cur")
+        return
+        ;;
+    --sysroot | --debug-dir)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    -o | --output | --suppressions)
+        _tidemark_files ''
+        return
+        ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_tidemark_words options "$tidemark" "$command")" -- "$cur")
+    else
+        _tidemark_files '!*.tmk'
+    fi
+}
+
+complete -F _tidemark tidemark
