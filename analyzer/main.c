@@ -21,9 +21,7 @@ static const struct command commands[] = {
     {"leaks", cmd_leaks, "blocks alive at the end, by stack"},
     {"top", cmd_top, "the hottest stacks by a cost"},
     {"folded", cmd_folded, "folded stacks for flame graphs"},
-#if __has_include("cmd_timeline.c")
     {"timeline", cmd_timeline, "heap and RSS over time"},
-#endif
 #if __has_include("cmd_diff.c")
     {"diff", cmd_diff, "what grew between two recordings or two instants"},
 #endif
