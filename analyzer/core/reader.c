@@ -83,7 +83,8 @@ static int read_block(struct trace *trace, struct tidemark_block_header *header,
 		return damage(trace, "block %llu at offset %llu has a damaged header", number, offset), 0;
 	if (header->body_bytes > left - sizeof(*header))
 		return damage(trace, "the file ends within block %llu at offset %llu", number, offset), 0;
-	if (ARRAY_RESERVE(state->body, state->body_capacity, header->body_bytes) < 0)
+	/* Never NULL: crc32() takes that for a wish to start anew. */
+	if (ARRAY_RESERVE(state->body, state->body_capacity, header->body_bytes + 1u) < 0)
 		return no_memory(err);
 	if (source_read(state->fd, state->body, header->body_bytes, state->offset + sizeof(*header), err) < 0)
 		return err->code;
