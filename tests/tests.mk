@@ -30,22 +30,22 @@ TARGET_LINK := -pthread -L$(O)/tests/targets -Wl,-rpath,'$$ORIGIN'
 $(O)/tests/targets/constructors: TARGET_LINK += -lconstructor
 $(O)/tests/targets/signal-storm $(O)/tests/targets/siglongjmp-out: TARGET_LINK += -lsafe-malloc
 
-$(O)/tests/targets/lib%.so: tests/targets/lib-%.c tests/targets/target.h
+$(O)/tests/targets/lib%.so: tests/targets/lib-%.c tests/targets/testing.h
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(TARGET_FLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $< -pthread
 
-$(O)/tests/targets/lib%.so: tests/targets/lib-%.cc tests/targets/target.h
+$(O)/tests/targets/lib%.so: tests/targets/lib-%.cc tests/targets/testing.h
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=gnu++17 $(TARGET_FLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $< -pthread
 
-$(TARGET_C:%.c=$(O)/%) $(ORACLE_BINS) $(FAULT_BINS): $(O)/%: %.c tests/targets/target.h include/tidemark.h $(TARGET_LIBS)
+$(TARGET_C:%.c=$(O)/%) $(ORACLE_BINS) $(FAULT_BINS): $(O)/%: %.c tests/targets/testing.h include/tidemark.h $(TARGET_LIBS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(TARGET_FLAGS) -o $@ $< $(TARGET_LINK)
 
-$(TARGET_CXX:%.cc=$(O)/%): $(O)/%: %.cc tests/targets/target.h include/tidemark.h $(TARGET_LIBS)
+$(TARGET_CXX:%.cc=$(O)/%): $(O)/%: %.cc tests/targets/testing.h include/tidemark.h $(TARGET_LIBS)
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=gnu++17 $(TARGET_FLAGS) -o $@ $< $(TARGET_LINK)

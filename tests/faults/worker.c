@@ -5,7 +5,7 @@
  *        worker lines         writes lines to descriptor 1 until somebody stops it
  *        worker descriptors FILE   writes to FILE which descriptors are open, and which one comes next; exits with 5
  */
-#include "target.h"
+#include "testing.h"
 
 #include <fcntl.h>
 #include <time.h>

@@ -4,7 +4,7 @@
  * usage: workload SEED THREADS STEPS      Leaves on stdout: one line of totals, one line per site, one per entry point.
  * threads: each draws from its own generator, works on slots of its own, and hands blocks over through shared slots.
  */
-#include "target.h"
+#include "testing.h"
 
 #include <malloc.h>
 #include <pthread.h>

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "target.h"
+#include "testing.h"
 
 static NOINLINE void by_malloc()
 {

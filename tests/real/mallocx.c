@@ -1,5 +1,5 @@
 /* jemalloc's own interface, exact: mallocx, rallocx, xallocx, sdallocx, dallocx. */
-#include "target.h"
+#include "testing.h"
 
 #include <jemalloc/jemalloc.h>
 

@@ -2,7 +2,7 @@
  *
  * expect: total allocations 1 frees 1 allocated_bytes 60 peak_heap_bytes 60 leaked_bytes 0
  */
-#include "target.h"
+#include "testing.h"
 
 int main(void)
 {

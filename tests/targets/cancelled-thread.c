@@ -5,7 +5,7 @@
  * expect: leaf clean_up allocations 1 leaked_blocks 0
  * expect: total lost_events 0 unknown_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -3,7 +3,7 @@
  * expect: leaf after allocations 10 leaked_blocks 10
  * expect: total lost_events 0 broken_stacks 0 end exit:0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/stat.h>
 

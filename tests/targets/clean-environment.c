@@ -4,7 +4,7 @@
  * expect: leaf work allocations 3 leaked_blocks 3
  * expect: total lost_events 0 end exit:0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/wait.h>
 

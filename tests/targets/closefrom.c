@@ -4,7 +4,7 @@
  * expect: leaf after allocations 100000 leaked_blocks 100 leaked_bytes 100*25
  * expect: total lost_events 0 unknown_frees 0 end exit:0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <fcntl.h>
 

@@ -6,7 +6,7 @@
  * expect: leaf library_destructor allocations 10 leaked_blocks 10 leaked_bytes 10*66
  * expect: total lost_events 0 unknown_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <dlfcn.h>
 

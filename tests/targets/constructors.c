@@ -10,7 +10,7 @@
  * expect: leaf destructor allocations 1 leaked_blocks 1 leaked_bytes 44
  * expect: total leaked_bytes 11+33+44+55+66 lost_events 0 unknown_frees 0 early_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 static void *from_constructor;
 

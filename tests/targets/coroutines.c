@@ -10,7 +10,7 @@
  * expect: leaf scheduler allocations 200*5 leaked_blocks 0
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/mman.h>
 #include <ucontext.h>

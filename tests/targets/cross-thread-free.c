@@ -5,7 +5,7 @@
  * expect: leaf produce_kept allocations 100 leaked_blocks 100 leaked_bytes 800
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -7,7 +7,7 @@
  * expect[last]: leaf serve allocations 2000 leaked_blocks 1000 leaked_bytes 1000*18
  * expect[last]: total lost_events 0 unknown_frees 0 end exit:2
  */
-#include "target.h"
+#include "testing.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -19,7 +19,7 @@
  * env: TIDEMARK_DEPTH=4096
  * expect: stack bottom frames >=1003 count:descend 1000 leaf bottom contains main cut 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/resource.h>
 

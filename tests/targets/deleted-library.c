@@ -3,7 +3,7 @@
  * expect: leaf plug_a_allocate allocations 10 leaked_blocks 1 leaked_bytes 100
  * expect: total lost_events 0 broken_stacks 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * expect: leaf work allocations 2 leaked_blocks 2
  * expect: total lost_events 0 unknown_frees 0 end exit:0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <dlfcn.h>
 

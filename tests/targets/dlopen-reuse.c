@@ -8,7 +8,7 @@
  * expect: module libplug-b.so allocations 25*10 leaked_bytes 25*200
  * expect: total lost_events 0 unknown_frees 0 broken_stacks 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <dlfcn.h>
 

@@ -7,7 +7,7 @@
  * expect[image=2]: leaf in_grandchild allocations 500 leaked_blocks 250 leaked_bytes 250*27
  * expect[image=2]: total end exit:3 lost_events 0 unknown_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/wait.h>
 

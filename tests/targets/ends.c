@@ -39,7 +39,7 @@
  * expect: leaf work allocations 12345 leaked_blocks 2469
  * expect: total end signal:9
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -18,7 +18,7 @@
  * expect: leaf use_pages allocations 2 leaked_blocks 1 leaked_bytes 6
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <malloc.h>
 

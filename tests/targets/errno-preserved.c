@@ -2,7 +2,7 @@
  *
  * expect: total allocations 1+2000*5+1 leaked_blocks 1 leaked_bytes 24
  */
-#include "target.h"
+#include "testing.h"
 
 #include <malloc.h>
 

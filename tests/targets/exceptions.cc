@@ -10,7 +10,7 @@
 #include <new>
 #include <stdexcept>
 
-#include "target.h"
+#include "testing.h"
 
 struct Throwing {
 	char bytes[200];

@@ -14,7 +14,7 @@
  * expect: leaf work allocations 7 leaked_blocks 7
  * expect: total end exit:11
  */
-#include "target.h"
+#include "testing.h"
 
 static NOINLINE void work(void)
 {

@@ -2,7 +2,7 @@
  *
  * expect: total allocations 1 frees 1 allocated_bytes 16 peak_heap_bytes 16 leaked_blocks 0 lost_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <malloc.h>
 #include <sys/resource.h>

@@ -10,7 +10,7 @@
  * expect[child]: site before_fork allocations 0
  * expect[child]: parent root
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/wait.h>
 

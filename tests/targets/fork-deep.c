@@ -8,7 +8,7 @@
  * expect[image=5]: parent image=4
  * expect[image=1]: parent root
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/wait.h>
 

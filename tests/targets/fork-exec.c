@@ -22,7 +22,7 @@
  * expect: leaf after_failure allocations 3 leaked_blocks 3
  * expect: total end exit:0 lost_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/wait.h>
 

@@ -12,7 +12,7 @@
  * expect[image=2]: leaf grandchild_work allocations 2 leaked_blocks 2
  * expect[image=2]: total lost_events 0 unknown_frees 0 end exit:6
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <sys/wait.h>

@@ -4,7 +4,7 @@
  * expect[child]: leaf in_child allocations 10 bytes 10*100 leaked_blocks 5
  * expect[child]: total inherited_frees 10 unknown_frees 0 implicit_frees 0 leaked_bytes 500
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/wait.h>
 

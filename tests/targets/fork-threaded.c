@@ -9,7 +9,7 @@
  * expect: leaf busy leaked_blocks 0
  * expect: site in_child allocations 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

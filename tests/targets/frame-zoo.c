@@ -11,7 +11,7 @@
  * expect: site main allocations 300
  * expect: total broken_stacks 0 lost_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 static NOINLINE int zoo_leaf(void)
 {

@@ -3,7 +3,7 @@
  *
  * expect: total lost_events 0 unknown_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <malloc.h>
 

@@ -4,7 +4,7 @@
  * expect: leaf huge_freed allocations 3 bytes 6*(1<<30)+(6*(1<<30)+4096)+(9*(1<<30)) leaked_blocks 0
  * expect: total peak_heap_bytes 5*(1<<30)+1+9*(1<<30) leaked_bytes 5*(1<<30)+1 lost_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 #define GIB ((size_t)1 << 30)
 

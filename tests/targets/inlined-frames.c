@@ -8,7 +8,7 @@
  * expect: jq leaks '.stacks[0].frames[0:5] | map(.line) == [19,24,29,34,40]'
  * expect: jq leaks '.stacks[0].frames[0:5] | all(.file | endswith("inlined-frames.c"))'
  */
-#include "target.h"
+#include "testing.h"
 
 #define INLINED static inline __attribute__((always_inline))
 

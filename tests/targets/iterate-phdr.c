@@ -5,7 +5,7 @@
  * expect: leaf while_locked allocations 2000 leaked_blocks 20 leaked_bytes 20*31
  * expect: total lost_events 0 unknown_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <link.h>
 #include <pthread.h>

@@ -5,7 +5,7 @@
  * expect: leaf last_destructor allocations 100 leaked_blocks 0
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 

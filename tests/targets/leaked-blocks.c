@@ -7,7 +7,7 @@
  * expect: jq leaks '[.stacks[] | select(any(.frames[]; .function == "all_freed"))] | length == 0'
  * expect: jq summary '.leaked_blocks == 10 and .leaked_bytes == 300 and .runtime_bytes == 0 and .allocations == 1500 and .frees == 1490'
  */
-#include "target.h"
+#include "testing.h"
 
 static NOINLINE void mostly_freed(void)
 {

@@ -1,5 +1,5 @@
 /* A library whose constructor and destructor allocate; constructors.c links it, constructor-threads.c opens it. */
-#include "target.h"
+#include "testing.h"
 
 static void *kept;
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "target.h"
+#include "testing.h"
 
 static NOINLINE void plugin_arrays()
 {

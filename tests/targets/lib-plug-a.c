@@ -1,5 +1,5 @@
 /* One of the twins of dlopen-reuse.c: same code, other name and sizes. */
-#include "target.h"
+#include "testing.h"
 
 void plug_a_allocate(void);
 NOINLINE void plug_a_allocate(void)

@@ -1,5 +1,5 @@
 /* The library of constructor-threads.c. */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 

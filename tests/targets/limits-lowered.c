@@ -4,7 +4,7 @@
  * expect: leaf after allocations 200000 leaked_blocks 200 leaked_bytes 200*39
  * expect: total lost_events 0 unknown_frees 0 end exit:0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/resource.h>
 

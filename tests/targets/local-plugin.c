@@ -5,7 +5,7 @@
  * expect: site plugin_arrays allocations 50 bytes 50*120 leaked_blocks 0
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <dlfcn.h>
 

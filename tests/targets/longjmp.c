@@ -9,7 +9,7 @@
  * expect: never left_side right_side
  * expect: never dive after
  */
-#include "target.h"
+#include "testing.h"
 
 #include <setjmp.h>
 

@@ -5,7 +5,7 @@
  * expect: leaf churn_window allocations 1000000 leaked_blocks 2*64
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0 leaked_blocks 128..136
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 

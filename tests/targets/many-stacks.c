@@ -4,7 +4,7 @@
  * expect: distinct leaf_of_tree 65536
  * expect: total lost_events 0 lost_stacks 0
  */
-#include "target.h"
+#include "testing.h"
 
 static NOINLINE void leaf_of_tree(unsigned path)
 {

@@ -5,7 +5,7 @@
  * expect: unmaps >=2
  * expect: total allocations 1 lost_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/mman.h>
 

@@ -3,7 +3,7 @@
  * expect: leaf after allocations 1000 leaked_blocks 10
  * expect: total lost_events 0 peak_rss_bytes 1..200000000
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/mman.h>
 

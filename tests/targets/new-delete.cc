@@ -9,7 +9,7 @@
 // expect: total lost_events 0 unknown_frees 0 implicit_frees 0
 #include <new>
 
-#include "target.h"
+#include "testing.h"
 
 struct alignas(64) Wide {
 	char bytes[64];

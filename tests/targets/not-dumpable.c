@@ -4,7 +4,7 @@
  * expect: leaf after allocations 10 leaked_blocks 10
  * expect: total lost_events 0 broken_stacks 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/prctl.h>
 

@@ -4,7 +4,7 @@
  * expect: api memalign allocations 21 bytes 21*7
  * expect: total leaked_blocks 18 lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <malloc.h>
 

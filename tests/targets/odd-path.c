@@ -7,7 +7,7 @@
  * expect: folded-lines
  * expect: total lost_events 0 broken_stacks 0
  */
-#include "target.h"
+#include "testing.h"
 
 static NOINLINE void odd_leak(void)
 {

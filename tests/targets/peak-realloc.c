@@ -3,7 +3,7 @@
  * expect: total peak_heap_bytes 2000 allocations 10 frees 10
  * expect: total leaked_bytes 0
  */
-#include "target.h"
+#include "testing.h"
 
 int main(void)
 {

@@ -6,7 +6,7 @@
  * expect: peak quiet bytes 0
  * expect: peak just_before bytes 7
  */
-#include "target.h"
+#include "testing.h"
 
 static NOINLINE void base(void)
 {

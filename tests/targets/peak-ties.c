@@ -5,7 +5,7 @@
  * expect: peak second_wave bytes 0
  * expect: peak all_the_time bytes 100 blocks 1
  */
-#include "target.h"
+#include "testing.h"
 
 static void *blocks[29];
 

@@ -4,7 +4,7 @@
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0
  * expect: site take leaked_blocks 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

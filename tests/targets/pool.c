@@ -6,7 +6,7 @@
  * expect: site pool_take allocations 100 leaked_blocks 10 leaked_bytes 10*64
  * expect: total allocations 101 frees 90 leaked_bytes 6400+640 lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include "tidemark.h"
 

@@ -3,7 +3,7 @@
  *
  * expect: total lost_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <dirent.h>
 #include <fcntl.h>

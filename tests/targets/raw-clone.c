@@ -16,7 +16,7 @@
  * expect: leaf after allocations 10 leaked_blocks 10
  * expect: total lost_events 0 unknown_frees 0 inherited_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sched.h>
 #include <signal.h>

@@ -13,7 +13,7 @@
  * expect: total allocations 101+101+51+10+10+2+1+4+4 leaked_blocks 4 lost_events 0 unknown_frees 0 implicit_frees 0
  * expect: total frees 101+101+51+10+10+2+1+4+4-4
  */
-#include "target.h"
+#include "testing.h"
 
 #include <malloc.h>
 

@@ -5,7 +5,7 @@
  * expect: leaf grow_shared leaked_blocks 0
  * expect: total leaked_blocks 0..8 lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -4,7 +4,7 @@
 // expect: total lost_events 0 unknown_frees 0 implicit_frees 0
 #include <new>
 
-#include "target.h"
+#include "testing.h"
 
 void *operator new(std::size_t size)
 {

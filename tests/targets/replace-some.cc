@@ -7,7 +7,7 @@
 // expect: total lost_events 0 unknown_frees 0 implicit_frees 0
 #include <new>
 
-#include "target.h"
+#include "testing.h"
 
 alignas(16) static char arena[1 << 16];
 static size_t used;

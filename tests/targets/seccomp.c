@@ -6,7 +6,7 @@
  * expect: leaf in_thread allocations 4*1000 leaked_blocks 4*10
  * expect: total lost_events 0 unknown_frees 0 end exit:0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <linux/audit.h>
 #include <linux/filter.h>

@@ -3,7 +3,7 @@
  * expect: leaf after allocations 200 leaked_blocks 100 leaked_bytes 100*9
  * expect: total allocations 200 lost_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <setjmp.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
  * expect: leaf in_handler allocations >=1000
  * expect: leaf interrupted allocations >=1000
  */
-#include "target.h"
+#include "testing.h"
 
 #include <setjmp.h>
 #include <signal.h>

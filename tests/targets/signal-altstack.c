@@ -5,7 +5,7 @@
  * expect: leaf between allocations 1000 leaked_blocks 0
  * expect: total lost_events 0 unknown_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <signal.h>
 

@@ -5,7 +5,7 @@
  * expect: leaf in_handler allocations 30000 bytes 15000*(40+8) leaked_blocks 15000 leaked_bytes 15000*8
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <signal.h>

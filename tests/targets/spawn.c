@@ -17,7 +17,7 @@
  * expect: leaf parent_work allocations 1
  * expect[last]: leaf second_image allocations 3 leaked_blocks 2
  */
-#include "target.h"
+#include "testing.h"
 
 #include <spawn.h>
 #include <sys/wait.h>

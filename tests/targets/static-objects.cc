@@ -6,7 +6,7 @@
  */
 #include <pthread.h>
 
-#include "target.h"
+#include "testing.h"
 
 struct Holder {
 	char *block;

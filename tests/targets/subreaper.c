@@ -6,7 +6,7 @@
  * expect[last]: leaf orphan_work allocations 4 leaked_blocks 4
  * expect: total lost_events 0 end exit:0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/prctl.h>
 #include <sys/wait.h>

@@ -5,7 +5,7 @@
  * expect: jq leaks '[.stacks[] | select(any(.frames[]; .function == "real_leak"))] | map(.bytes) == [40]'
  * expect: leaf wanted_cache allocations 5 leaked_blocks 5
  */
-#include "target.h"
+#include "testing.h"
 
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)

@@ -3,7 +3,7 @@
  * expect: leaf thread_work allocations 30000 bytes 10000*(16+24+32) leaked_blocks 1 leaked_bytes 32
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -5,7 +5,7 @@
  * expect: thread beta allocations 20
  * expect: total lost_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 

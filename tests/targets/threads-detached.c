@@ -3,7 +3,7 @@
  * expect: leaf detached_work allocations 1000 leaked_blocks 500 leaked_bytes 500*40
  * expect: total lost_events 0 unknown_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

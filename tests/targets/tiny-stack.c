@@ -3,7 +3,7 @@
  * expect: leaf on_tiny_stack allocations 20*5 leaked_blocks 20 leaked_bytes 20*31
  * expect: total lost_events 0 unknown_frees 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <limits.h>
 #include <malloc.h>

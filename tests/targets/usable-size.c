@@ -3,7 +3,7 @@
  * expect: leaf use allocations 300*2 leaked_blocks 0
  * expect: total lost_events 0
  */
-#include "target.h"
+#include "testing.h"
 
 #include <malloc.h>
 

@@ -8,7 +8,7 @@
  * expect[each-child]: leaf second_image allocations 2 leaked_blocks 1 leaked_bytes 5
  * expect[each-child]: total end exit:8
  */
-#include "target.h"
+#include "testing.h"
 
 #include <sys/wait.h>
 

@@ -6,7 +6,7 @@
  * expect: leaf zero_memalign allocations 1 bytes 0 leaked_blocks 1
  * expect: total allocations 16 frees 8 leaked_blocks 8 leaked_bytes 0 allocated_bytes 8 peak_heap_bytes 8
  */
-#include "target.h"
+#include "testing.h"
 
 static NOINLINE void zero_malloc(void)
 {

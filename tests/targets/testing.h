@@ -1,7 +1,7 @@
 /* What the targets share: output and checks that never touch the heap, so that the allocations of a program are exactly
  * those it shows. Enters: nothing. Leaves: lines on descriptor 1. Any thread. */
-#ifndef TARGET_H
-#define TARGET_H
+#ifndef TESTING_H
+#define TESTING_H
 
 #include <errno.h>
 #include <stdarg.h>
