@@ -139,8 +139,9 @@ int report_drop_suppressed(const struct report *report, struct stacks *stacks, s
 		result = leaks_collect(&leaks, stacks, &suppressions, naming_callee, report->naming, err);
 	for (size_t i = 0; i < leaks.n_items && !result; i++)
 		if (leaks.items[i].kind == LEAK_SUPPRESSED) {
-			struct profile_row *sums = &stacks->rows[leaks.items[i].row - stacks->rows].sums[0];
-			sums->live_blocks = sums->live_bytes = 0;
+			struct stack_row *row = &stacks->rows[leaks.items[i].row - stacks->rows];
+			for (int source = 0; source < 2; source++)
+				row->sums[source].live_blocks = row->sums[source].live_bytes = 0;
 		}
 	if (!result && leaks.sums[LEAK_SUPPRESSED].blocks)
 		say("%s alive at the end left out, as --suppressions says",

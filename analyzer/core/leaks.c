@@ -60,7 +60,7 @@ int leaks_collect(struct leaks *leaks, const struct stacks *stacks, struct suppr
 		matcher.of_view[i] = UNKNOWN;
 	for (size_t i = 0; i < stacks->n_rows && !result; i++) {
 		const struct stack_row *row = &stacks->rows[i];
-		if (!row->sums[0].live_blocks)
+		if (!row->sums[0].live_blocks && !row->sums[1].live_blocks)
 			continue;
 		struct leak leak = {.row = row, .kind = LEAK_PROGRAM, .suppression = SUPPRESS_NONE};
 		size_t n = stacks_frames(stacks, row->node, &frames, &capacity);

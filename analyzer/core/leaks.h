@@ -30,7 +30,8 @@ struct leaks {
 	struct leak_sum sums[LEAK_KINDS];
 };
 
-/* Judge every row of `stacks` that has live blocks in source 0; counts what each suppression hid.
+/* Judge every row of `stacks` that has live blocks in any source; sums are those of source 0, and so is what each
+ * suppression is said to have hidden.
  * errors: MEMORY; cost: one look at each distinct frame for each suppression */
 int leaks_collect(struct leaks *leaks, const struct stacks *stacks, struct suppressions *suppressions,
     runtime_callee *callee, void *callee_arg, struct err *err);

@@ -79,14 +79,14 @@ static void term_frame(const struct term *term, const struct frame_view *view, u
 	const char *file = frame_basename(view->file), *module = frame_basename(view->module);
 	if (view->line)
 		snprintf(place, sizeof(place), ":%u", view->line);
-	size_t tail = (*file ? 1 + strlen(file) + strlen(place) : 0) + (*module ? 3 + strlen(module) : 0);
+	size_t tail = (*file ? 4 + strlen(file) + strlen(place) : 0) + (*module ? 3 + strlen(module) : 0);
 	unsigned room = NEVER;
 	if (term->terminal)
 		room = term->width > indent + tail + 16 ? term->width - indent - (unsigned)tail : 16;
 	fprintf(term->out, "%*s", (int)indent, "");
 	term_text(term, frame_label(view, label), room);
 	if (*file) {
-		fputc(' ', term->out);
+		fputs(" at ", term->out);
 		term_text(term, file, NEVER);
 		fputs(place, term->out);
 	}
