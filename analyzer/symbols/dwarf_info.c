@@ -1,7 +1,5 @@
-/* Which unit covers an address, loaded when first needed; then the chain of inlined calls out of its map.
- *
- * libdw frees nothing before dwarf_end(). All that is kept here is offsets and strings of the pool, so the handle is closed
- * and opened anew whenever it has grown by a million line rows (40 MB): memory follows the code that was asked for. */
+/* Which unit covers an address, loaded when first needed; then the chain of inlined calls out of its map. All that is
+ * kept is offsets and strings of the pool. */
 #include "symbols/dwarf_info.h"
 
 #include "base/array.h"
@@ -16,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROWS_BEFORE_REOPEN 1000000
 #define MAX_LOADED_BYTES (512u << 20) /* of all units together; then all are dropped, to be loaded again if needed */
 
 /* Spaces of DIE offsets; a unit with a .dwo half has its own. */
@@ -37,7 +34,8 @@ struct dwarf_info {
 	struct dwarf_info_source source;
 	Dwarf *dwarf, *alternate;
 	struct elf_image alternate_image;
-	size_t rows_read, loaded_bytes;
+	size_t loaded_bytes;
+	struct line_sections sections;
 	struct unit *units;
 	size_t n_units, units_capacity;
 	struct unit_range *ranges;
@@ -61,6 +59,7 @@ struct dwarf_info *dwarf_info_new(const struct dwarf_info_source *source)
 		dwarf_info_free(info);
 		return NULL;
 	}
+	line_sections_find(&info->sections, source->debug);
 	dwarf_names_init(&info->names, source->pool);
 	keymap_init(&info->functions);
 	return info;
@@ -105,26 +104,12 @@ void dwarf_info_set_alternate(struct dwarf_info *info, struct elf_image *alterna
 		dwarf_setalt(info->dwarf, info->alternate);
 }
 
-/* Give libdw's memory back. DIEs held by callers are void afterwards. */
-static void handle_reopen(struct dwarf_info *info)
-{
-	Dwarf *fresh = dwarf_begin_elf(info->source.debug->elf, DWARF_C_READ, NULL);
-
-	info->rows_read = 0;
-	if (!fresh)
-		return;
-	dwarf_end(info->dwarf);
-	info->dwarf = fresh;
-	if (info->alternate)
-		dwarf_setalt(fresh, info->alternate);
-}
-
 static int range_add(struct dwarf_info *info, uint64_t low, uint64_t high, uint32_t unit)
 {
 	struct unit_range *range;
 
 	/* Discarded code is left behind at address 0, or 1 in a list of ranges. */
-	if (low >= high || !low || low < info->source.code_low || high > info->source.code_high)
+	if (low >= high || low < info->source.code_low || high > info->source.code_high)
 		return 0;
 	if (ARRAY_RESERVE(info->ranges, info->ranges_capacity, info->n_ranges + 1))
 		return -1;
@@ -213,7 +198,8 @@ static void units_drop(struct dwarf_info *info)
 static size_t code_bytes(const struct unit_code *code)
 {
 	return code->scopes_capacity * sizeof(*code->scopes) + code->segments_capacity * sizeof(*code->segments) +
-	    code->lines.capacity * sizeof(*code->lines.rows) + code->lines.files_capacity * sizeof(*code->lines.files);
+	    code->lines.rows_capacity * sizeof(*code->lines.rows) +
+	    code->lines.files_capacity * sizeof(*code->lines.files);
 }
 
 static Dwarf_Die *unit_split(Dwarf_Die *die, Dwarf_Die *split)
@@ -226,22 +212,18 @@ static Dwarf_Die *unit_split(Dwarf_Die *die, Dwarf_Die *split)
 
 static void unit_read(struct dwarf_info *info, struct unit *unit)
 {
-	struct unit_place place = {info->source.code_low, info->source.code_high, info->source.pool};
+	struct line_place place = {info->source.code_low, info->source.code_high, info->source.pool};
 	Dwarf_Die die, split_die, *split;
-	ptrdiff_t n_rows;
 
 	if (info->loaded_bytes > MAX_LOADED_BYTES)
 		units_drop(info);
-	if (info->rows_read > ROWS_BEFORE_REOPEN)
-		handle_reopen(info);
 	unit->is_loaded = true;
 	if (!dwarf_offdie(info->dwarf, unit->die, &die))
 		return;
 	split = unit_split(&die, &split_die);
 	unit->is_split = split;
-	n_rows = unit_load(&unit->code, &place, &die, split);
-	if (n_rows > 0)
-		info->rows_read += (size_t)n_rows;
+	/* Should memory run short, what was read is used; the rest of the unit stays without names. */
+	unit_load(&unit->code, &place, &info->sections, &die, split);
 	info->loaded_bytes += code_bytes(&unit->code);
 }
 
@@ -318,14 +300,14 @@ static size_t unit_lookup(struct dwarf_info *info, struct unit *unit, uint64_t a
     bool *in_scope)
 {
 	uint32_t offset = (uint32_t)(address - info->source.code_low), line = 0;
-	const struct unit_row *row;
+	const struct line_row *row;
 	const char *file = "";
 	size_t n_frames = 0;
 	uint32_t scope;
 
 	if (!unit->is_loaded)
 		unit_read(info, unit);
-	row = unit_row_at(&unit->code, offset);
+	row = line_table_find(&unit->code.lines, offset);
 	if (row) {
 		file = file_name(&unit->code, row->file);
 		line = row->line;

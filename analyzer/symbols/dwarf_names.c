@@ -192,7 +192,7 @@ static uint32_t nest_around(const struct nest *nest, uint64_t offset)
 	return at;
 }
 
-static const char *part_name(struct dwarf_names *names, Dwarf_Die *die, uint32_t space)
+static const char *part_name(struct dwarf_names *names, Dwarf_Die *die, const char *member)
 {
 	const char *name = attribute_text(die, DW_AT_name);
 	int tag = dwarf_tag(die);
@@ -203,10 +203,11 @@ static const char *part_name(struct dwarf_names *names, Dwarf_Die *die, uint32_t
 		dwarf_names_describe(die, &function);
 		return function.linkage ? mangled_read(function.linkage, names->pool) : function.plain;
 	}
-	(void)space;
 	if (name)
 		return name;
-	return tag == DW_TAG_namespace ? "(anonymous namespace)" : "{unnamed type}";
+	if (tag == DW_TAG_namespace)
+		return "(anonymous namespace)";
+	return strcmp(member, "operator()") ? "{unnamed type}" : "{lambda}";
 }
 
 /* A class declared inside a function is named within it; a function nested in a function (GNU C) is not. */
@@ -230,7 +231,7 @@ static size_t parts_collect(struct dwarf_names *names, const struct dwarf_functi
 		if (tag == DW_TAG_subprogram && !*in_class)
 			break;
 		*in_class |= tag != DW_TAG_namespace && tag != DW_TAG_subprogram;
-		parts[n_parts] = part_name(names, &around, space);
+		parts[n_parts] = part_name(names, &around, function->plain);
 		if (parts[n_parts])
 			n_parts++;
 		if (tag == DW_TAG_subprogram)

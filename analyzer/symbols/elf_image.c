@@ -36,6 +36,8 @@ static void image_describe(struct elf_image *image)
 		if (header.p_vaddr + header.p_memsz > image->code_high)
 			image->code_high = header.p_vaddr + header.p_memsz;
 	}
+	if (image->code_high && image->code_low < sizeof(Elf64_Ehdr))
+		image->code_low = sizeof(Elf64_Ehdr);
 }
 
 static char *descriptor_path(int fd)

@@ -18,7 +18,7 @@ struct interval {
 
 struct walk {
 	struct unit_code *code;
-	const struct unit_place *place;
+	const struct line_place *place;
 	struct interval *intervals;
 	size_t n_intervals, capacity;
 	size_t first_call_file; /* where the file table that DW_AT_call_file means begins in files */
@@ -57,18 +57,17 @@ static uint32_t attribute_number(Dwarf_Die *die, unsigned name)
 	return (uint32_t)value;
 }
 
-/* Discarded functions keep their debug information, moved to address 0 (ld), 1 or the very end (lld). */
-static bool range_is_code(struct walk *walk, uint64_t low, uint64_t high)
+static const char *attribute_text(Dwarf_Die *die, unsigned name)
 {
-	const struct unit_place *place = walk->place;
+	Dwarf_Attribute attribute;
 
-	if (low >= place->code_low && low && high <= place->code_high && low < high &&
-	    high - place->code_low < UINT32_MAX)
-		return true;
-	if (low < place->code_low && high > place->code_low && high - place->code_low < UINT32_MAX &&
-	    high - place->code_low > walk->code->dead_end)
-		walk->code->dead_end = (uint32_t)(high - place->code_low);
-	return false;
+	return dwarf_attr(die, name, &attribute) ? dwarf_formstring(&attribute) : NULL;
+}
+
+/* Discarded functions keep their debug information, moved to address 0 (ld), 1 or the very end (lld). */
+static bool range_is_code(const struct line_place *place, uint64_t low, uint64_t high)
+{
+	return low >= place->code_low && high <= place->code_high && low < high && high - place->code_low < UINT32_MAX;
 }
 
 static uint32_t scope_add(struct walk *walk, Dwarf_Die *die, uint32_t parent)
@@ -103,7 +102,7 @@ static uint32_t function_add(struct walk *walk, Dwarf_Die *die, int tag, uint32_
 	while (!walk->failed && (offset = dwarf_ranges(die, offset, &base, &low, &high)) > 0) {
 		struct interval *interval;
 
-		if (!range_is_code(walk, low, high))
+		if (!range_is_code(walk->place, low, high))
 			continue;
 		if (!scope)
 			scope = scope_add(walk, die, tag == DW_TAG_inlined_subroutine ? parent : 0);
@@ -212,71 +211,35 @@ out:
 	return result;
 }
 
-static int files_add(struct unit_lines *lines, struct strpool *pool, Dwarf_Die *die)
+static int lines_read(struct unit_code *code, const struct line_place *place, const struct line_sections *sections,
+    Dwarf_Die *unit)
 {
-	Dwarf_Files *files;
-	size_t n_files;
+	Dwarf_Attribute attribute;
+	Dwarf_Word offset;
 
-	if (dwarf_getsrcfiles(die, &files, &n_files))
+	if (!dwarf_attr(unit, DW_AT_stmt_list, &attribute) || dwarf_formudata(&attribute, &offset))
 		return 0;
-	if (ARRAY_RESERVE(lines->files, lines->files_capacity, lines->n_files + n_files))
-		return -1;
+	return line_table_read(&code->lines, sections, offset, attribute_text(unit, DW_AT_comp_dir), place);
+}
+
+/* A .dwo half may have a file table of its own, which the calls in it mean. Small: libdw may read it. */
+static int split_files_add(struct walk *walk, Dwarf_Die *split, const char *folder)
+{
+	struct line_table *lines = &walk->code->lines;
+	size_t n_files, first = lines->n_files;
+	Dwarf_Files *files;
+
+	if (dwarf_getsrcfiles(split, &files, &n_files))
+		return 0;
 	for (size_t i = 0; i < n_files; i++) {
 		const char *name = dwarf_filesrc(files, i, NULL, NULL);
-		const char *kept = strpool_add(pool, name && strcmp(name, "???") ? name : "");
 
-		if (!kept)
-			return -1;
-		lines->files[lines->n_files++] = kept;
-	}
-	return 0;
-}
-
-static int row_add(struct unit_lines *lines, uint32_t start, uint32_t file, uint32_t line)
-{
-	struct unit_row *last = lines->n_rows ? &lines->rows[lines->n_rows - 1] : NULL;
-
-	if (last && last->start == start) { /* of rows at one address the last counts: those before cover nothing */
-		last->file = file;
-		last->line = line;
-		return 0;
-	}
-	if (last && last->file == file && last->line == line)
-		return 0;
-	if (ARRAY_RESERVE(lines->rows, lines->capacity, lines->n_rows + 1))
-		return -1;
-	last = &lines->rows[lines->n_rows++];
-	last->start = start;
-	last->file = file;
-	last->line = line;
-	return 0;
-}
-
-/* libdw sorts the rows by address, end markers first. returns: rows read, -1 when memory is short */
-static ptrdiff_t rows_add(struct unit_lines *lines, const struct unit_place *place, Dwarf_Die *unit)
-{
-	Dwarf_Lines *rows;
-	size_t n_rows = 0;
-
-	if (dwarf_getsrclines(unit, &rows, &n_rows))
-		return 0;
-	for (size_t i = 0; i < n_rows; i++) {
-		Dwarf_Line *row = dwarf_onesrcline(rows, i);
-		Dwarf_Files *files;
-		Dwarf_Addr address;
-		size_t file;
-		bool end = false;
-		int line = 0;
-
-		if (dwarf_lineaddr(row, &address) || address < place->code_low || address > place->code_high ||
-		    address - place->code_low >= UINT32_MAX || dwarf_lineendsequence(row, &end))
-			continue;
-		if (end || dwarf_line_file(row, &files, &file) || file >= lines->n_files || dwarf_lineno(row, &line))
-			file = UNIT_NO_FILE;
-		if (row_add(lines, (uint32_t)(address - place->code_low), (uint32_t)file, line > 0 ? (uint32_t)line : 0))
+		if (line_table_add_file(lines, folder, name && strcmp(name, "???") ? name : "", walk->place->pool))
 			return -1;
 	}
-	return (ptrdiff_t)n_rows;
+	if (n_files > 1)
+		walk->first_call_file = first;
+	return 0;
 }
 
 /* Give back what growing arrays took too much. */
@@ -293,38 +256,32 @@ static void code_trim(struct unit_code *code)
 	code->scopes = trim(code->scopes, code->n_scopes * sizeof(*code->scopes));
 	code->segments_capacity = code->n_segments;
 	code->segments = trim(code->segments, code->n_segments * sizeof(*code->segments));
-	code->lines.capacity = code->lines.n_rows;
+	code->lines.rows_capacity = code->lines.n_rows;
 	code->lines.rows = trim(code->lines.rows, code->lines.n_rows * sizeof(*code->lines.rows));
 }
 
-ptrdiff_t unit_load(struct unit_code *code, const struct unit_place *place, Dwarf_Die *unit, Dwarf_Die *split)
+int unit_load(struct unit_code *code, const struct line_place *place, const struct line_sections *sections,
+    Dwarf_Die *unit, Dwarf_Die *split)
 {
 	struct walk walk = {.code = code, .place = place};
-	ptrdiff_t n_rows = -1;
+	int result = lines_read(code, place, sections, unit);
 
-	if (files_add(&code->lines, place->pool, unit))
-		return -1;
-	if (split) {
-		walk.first_call_file = code->lines.n_files;
-		if (files_add(&code->lines, place->pool, split))
-			return -1;
-		if (walk.first_call_file == code->lines.n_files) /* no table of its own: it means the skeleton's */
-			walk.first_call_file = 0;
+	if (!result && split)
+		result = split_files_add(&walk, split, attribute_text(unit, DW_AT_comp_dir));
+	if (!result) {
+		walk_children(&walk, split ? split : unit, 0, 0);
+		result = walk.failed ? -1 : flatten(code, walk.intervals, walk.n_intervals);
 	}
-	walk_children(&walk, split ? split : unit, 0, 0);
-	if (!walk.failed && !flatten(code, walk.intervals, walk.n_intervals))
-		n_rows = rows_add(&code->lines, place, unit);
 	free(walk.intervals);
 	code_trim(code);
-	return n_rows;
+	return result;
 }
 
 void unit_release(struct unit_code *code)
 {
 	free(code->scopes);
 	free(code->segments);
-	free(code->lines.rows);
-	free(code->lines.files);
+	line_table_release(&code->lines);
 	memset(code, 0, sizeof(*code));
 }
 
@@ -341,22 +298,4 @@ uint32_t unit_scope_at(const struct unit_code *code, uint32_t address)
 			high = middle;
 	}
 	return low ? code->segments[low - 1].scope : 0;
-}
-
-const struct unit_row *unit_row_at(const struct unit_code *code, uint32_t address)
-{
-	const struct unit_lines *lines = &code->lines;
-	size_t low = 0, high = lines->n_rows;
-
-	if (address < code->dead_end)
-		return NULL;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (lines->rows[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && lines->rows[low - 1].file != UNIT_NO_FILE ? &lines->rows[low - 1] : NULL;
 }
