@@ -1,5 +1,6 @@
 /* A forked child: its own events in its own file, frees of inherited blocks counted apart, the parent's file untouched.
  *
+ * case: recorded
  * expect: files 2
  * expect: leaf before_fork allocations 20 leaked_blocks 20 leaked_bytes 20*10
  * expect: leaf in_parent allocations 5 leaked_blocks 5 leaked_bytes 5*20
@@ -9,6 +10,14 @@
  * expect[child]: total allocations 30 frees 20 inherited_frees 15 unknown_frees 0 lost_events 0 end exit:5
  * expect[child]: site before_fork allocations 0
  * expect[child]: parent root
+ *
+ * case: children-off
+ * env: TIDEMARK_CHILDREN=0
+ * expect: files 1
+ * expect: leaf before_fork allocations 20 leaked_blocks 20
+ * expect: leaf in_parent allocations 5
+ * expect: site in_child allocations 0
+ * expect: total frees 0 unknown_frees 0 lost_events 0 end exit:3
  */
 #include "testing.h"
 
