@@ -16,6 +16,7 @@
 #define FILE_POINTS 500
 #define HEAP_ROWS 12
 #define RSS_ROWS 8
+#define TEXT_MARKS 20u
 #define SCHEMA "tidemark/timeline/1"
 
 struct timeline_options {
@@ -95,11 +96,13 @@ static int print_text(const struct report *report, struct err *err)
 		result = print_chart(&term, p, true);
 		print_parts(p);
 	}
-	for (uint32_t i = 0; i < p->n_marks; i++) {
+	for (uint32_t i = 0; i < p->n_marks && i < TEXT_MARKS; i++) {
 		printf("%s  mark %u: ", i ? "" : "\n", i + 1);
 		term_text(&term, p->trace->strings[p->marks[i].name], 60);
 		printf(" at %s\n", time_text(size, p->marks[i].tick * TIDEMARK_TICK_NS));
 	}
+	if (p->n_marks > TEXT_MARKS)
+		printf("  and %u more marks; --json lists all\n", p->n_marks - TEXT_MARKS);
 	return result ? err_set(err, TIDEMARK_ERR_MEMORY, "out of memory") : 0;
 }
 

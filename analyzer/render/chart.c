@@ -71,7 +71,7 @@ static void draw_times(const struct term *term, const struct chart *chart)
 	char line[512], text[AXIS_TEXT_BYTES];
 	size_t width = chart->n_values + 12 < sizeof(line) ? chart->n_values + 12 : sizeof(line) - 1, used = 0;
 	memset(line, ' ', sizeof(line));
-	uint64_t step = axis_time_step(chart->end_ticks, (unsigned)(chart->n_values / 14) + 1);
+	uint64_t step = axis_time_step(chart->end_ticks, (unsigned)(chart->n_values / 10));
 	for (uint64_t at = 0; at <= chart->end_ticks; at += step) {
 		size_t n = strlen(axis_time(text, at, chart->end_ticks)), middle = at ? column_of(chart, at) : 0;
 		size_t from = middle > n / 2 ? middle - n / 2 : 0;

@@ -131,11 +131,20 @@ static void print_chart(const struct term *term, const struct overview *o)
 	free(marks);
 }
 
+/* What calls main() says nothing on a first look. */
+static size_t without_start(const struct frame_view *const *frames, size_t n)
+{
+	for (size_t i = 1; i <= 4 && i < n; i++)
+		if (!strcmp(frames[n - i]->function, "main"))
+			return n - i + 1;
+	return n;
+}
+
 static void print_stack(const struct term *term, const struct overview *o, uint32_t node)
 {
 	const struct frame_view **frames = NULL;
 	size_t capacity = 0, n = stacks_frames(o->stacks, node, &frames, &capacity);
-	term_stack(term, frames, n, 14, STACK_FRAMES);
+	term_stack(term, frames, without_start(frames, n), 14, STACK_FRAMES);
 	free(frames);
 }
 

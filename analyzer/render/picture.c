@@ -40,29 +40,46 @@ struct drawing {
 	double plot_top, plot_bottom;
 };
 
+/* Plain rules, no variables: many converters to bitmaps know no more. They show the light colours. */
 static const char style[] =
     "<style>\n"
     "  :root { color-scheme: light dark; }\n"
-    "  svg { --paper: #ffffff; --ink: #1f2933; --soft: #5f6b7a; --grid: #e3e7ec; --axis: #9aa5b1;\n"
-    "    --heap: #1d6fd8; --heap-fill: #9cc4f5; --retained: #f4c77b; --file: #cfd6de; --own: #c9b3ee; --rss: #30343b; --mark: #b4235f; }\n"
-    "  @media (prefers-color-scheme: dark) {\n"
-    "    svg { --paper: #10151c; --ink: #e6ebf1; --soft: #9aa7b5; --grid: #242d38; --axis: #566373;\n"
-    "      --heap: #6fb1ff; --heap-fill: #234f86; --retained: #80602a; --file: #3d4855; --own: #5b4687; --rss: #d5dce4; --mark: #ff7fae; }\n"
-    "  }\n"
-    "  text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif; font-size: 12px; fill: var(--ink); }\n"
-    "  .paper { fill: var(--paper); }\n"
+    "  text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif; "
+    "font-size: 12px; fill: #1f2933; }\n"
     "  .title { font-size: 20px; font-weight: 600; }\n"
-    "  .soft { fill: var(--soft); }\n"
-    "  .warning { fill: var(--mark); font-weight: 600; }\n"
-    "  .grid { stroke: var(--grid); stroke-width: 1; }\n"
-    "  .axis { stroke: var(--axis); stroke-width: 1; }\n"
-    "  .heap { fill: var(--heap-fill); } .retained { fill: var(--retained); } .file { fill: var(--file); } .own { fill: var(--own); }\n"
-    "  .heap-line { fill: none; stroke: var(--heap); stroke-width: 2; stroke-linejoin: round; }\n"
-    "  .rss-line { fill: none; stroke: var(--rss); stroke-width: 1.25; stroke-linejoin: round; }\n"
-    "  .mark { stroke: var(--mark); stroke-width: 1; stroke-dasharray: 4 3; }\n"
-    "  .mark-text { fill: var(--mark); }\n"
-    "  .dot { fill: var(--heap); stroke: var(--paper); stroke-width: 1.5; }\n"
-    "  .halo { paint-order: stroke; stroke: var(--paper); stroke-width: 4px; stroke-linejoin: round; }\n"
+    "  .soft { fill: #5f6b7a; }\n"
+    "  .alarm, .mark-text { fill: #b4235f; }\n"
+    "  .alarm { font-weight: 600; }\n"
+    "  .paper { fill: #ffffff; }\n"
+    "  .grid { stroke: #dfe4ea; stroke-width: 1; }\n"
+    "  .axis { stroke: #9aa5b1; stroke-width: 1; }\n"
+    "  .heap { fill: #a9cdf7; }\n"
+    "  .retained { fill: #f6d08d; }\n"
+    "  .file { fill: #d5dbe2; }\n"
+    "  .own { fill: #d3c0f2; }\n"
+    "  .heap-line, .rss-line { fill: none; stroke-linejoin: round; }\n"
+    "  .heap-line { stroke: #1d6fd8; stroke-width: 2; }\n"
+    "  .rss-line { stroke: #3b444f; stroke-width: 1.25; }\n"
+    "  .mark { stroke: #b4235f; stroke-width: 1; stroke-dasharray: 4 3; }\n"
+    "  .dot { fill: #1d6fd8; stroke: #ffffff; stroke-width: 1.5; }\n"
+    "  .halo { paint-order: stroke; stroke: #ffffff; stroke-opacity: 0.85; stroke-width: 4px; stroke-linejoin: round; }\n"
+    "  @media (prefers-color-scheme: dark) {\n"
+    "    text { fill: #e6ebf1; }\n"
+    "    .soft { fill: #9aa7b5; }\n"
+    "    .alarm, .mark-text { fill: #ff86b3; }\n"
+    "    .paper { fill: #10151c; }\n"
+    "    .grid { stroke: #28323e; }\n"
+    "    .axis { stroke: #566373; }\n"
+    "    .heap { fill: #22508a; }\n"
+    "    .retained { fill: #7d5e29; }\n"
+    "    .file { fill: #3c4753; }\n"
+    "    .own { fill: #5a4685; }\n"
+    "    .heap-line { stroke: #6fb1ff; }\n"
+    "    .rss-line { stroke: #d5dce4; }\n"
+    "    .mark { stroke: #ff86b3; }\n"
+    "    .dot { fill: #6fb1ff; stroke: #10151c; }\n"
+    "    .halo { stroke: #10151c; }\n"
+    "  }\n"
     "</style>\n";
 
 /* --- small things --- */
@@ -304,27 +321,32 @@ static unsigned put_marks(struct drawing *d, bool draw)
 
 /* --- head --- */
 
-static double put_swatch(const struct drawing *d, double x, const char *class, const char *text)
+/* One entry of the legend. area, line: classes, "" for none. returns: where the next one begins */
+static double put_entry(const struct drawing *d, double x, const char *area, const char *line, const char *text)
 {
-	double y = HEAD - 24;
-	if (strstr(class, "line"))
-		fprintf(d->out, "<polyline class=\"%s\" points=\"%.1f,%.1f %.1f,%.1f\"/>\n", class, x, y - 4, x + 18, y - 4);
-	else
-		fprintf(d->out, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"18\" height=\"11\" rx=\"2\"/>\n", class, x, y - 10);
-	put_label(d, x + 24, y, "", "start", text);
-	return x + 24 + width_of(strlen(text)) + 18;
+	double y = HEAD - 34;
+	if (*area)
+		fprintf(d->out, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"18\" height=\"11\"/>\n", area, x, y);
+	if (*line) {
+		double at = *area ? y : y + 6;
+		fprintf(d->out, "<polyline class=\"%s\" points=\"%.1f,%.1f %.1f,%.1f\"/>\n", line, x, at, x + 18, at);
+	}
+	put_label(d, x + 25, y + 10, "", "start", text);
+	return x + 25 + width_of(strlen(text)) + 14;
 }
 
 static void put_legend(const struct drawing *d)
 {
-	double x = put_swatch(d, LEFT, "heap-line", "live heap");
-	if (!d->has_rss)
+	double x = LEFT;
+	if (!d->has_rss) {
+		put_entry(d, x, "heap", "heap-line", "live heap (RSS was not sampled)");
 		return;
-	x = put_swatch(d, x, "rss-line", "RSS, made of");
-	x = put_swatch(d, x, "heap", "live heap");
-	x = put_swatch(d, x, "retained", "kept by the allocator, stacks");
-	x = put_swatch(d, x, "file", "files, shared memory");
-	put_swatch(d, x, "own", "Tidemark");
+	}
+	x = put_entry(d, x, "", "rss-line", "RSS, made of:");
+	x = put_entry(d, x, "heap", "heap-line", "live heap");
+	x = put_entry(d, x, "retained", "", "kept by the allocator, stacks, data");
+	x = put_entry(d, x, "file", "", "files, shared memory");
+	put_entry(d, x, "own", "", "Tidemark");
 }
 
 static int64_t lowest_residual(const struct drawing *d)
@@ -371,7 +393,7 @@ static void put_head(const struct drawing *d, unsigned unnamed)
 	put_text(d->out, d->picture->title, 60);
 	fputs("</text>\n", d->out);
 	if (d->picture->warning) {
-		fprintf(d->out, "<text class=\"warning\" x=\"%d\" y=\"38\" text-anchor=\"end\">", RIGHT);
+		fprintf(d->out, "<text class=\"alarm\" x=\"%d\" y=\"38\" text-anchor=\"end\">", RIGHT);
 		put_text(d->out, d->picture->warning, 40);
 		fputs("</text>\n", d->out);
 	}
