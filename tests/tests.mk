@@ -65,7 +65,7 @@ CHECK = BUILD='$(abspath $(O))' CC='$(CC)' CXX='$(CXX)' ONLY='$(ONLY)' KEEP='$(K
 
 check: ## install what is missing, build, run every test
 	$(Q)scripts/deps --install check
-	$(Q)$(MAKE) --no-print-directory check-programs
+	$(Q)$(MAKE) --no-print-directory -j$(or $(JOBS),$(shell nproc)) check-programs
 	$(Q)$(CHECK) $(PIECES)
 
 $(PIECES:%=check-%): check-%: check-programs

@@ -63,7 +63,7 @@ class Model:
         got = h.tool("dump", self.path)
         if got.status != 0:
             raise ValueError(f"dump ended with {got.status}: {h.last_words(got)}")
-        for kind, fields in records(got.stdout.decode()):
+        for kind, fields in records(got.stdout.decode(errors="replace")):
             if kind == "footer":
                 return fields
             if kind == "damage":
@@ -76,13 +76,18 @@ class Model:
         return f"{reason}:{value}" if reason in ("exit", "signal") else reason
 
     @functools.cached_property
+    def summary(self):
+        return h.tool_json("summary", self.path)
+
+    @functools.cached_property
     def totals(self):
-        summary = h.tool_json("summary", self.path)
+        summary = self.summary
         footer = {k: v for k, v in self.footer.items() if k not in ("end_reason", "end_value", "end_tick")}
+        footer.pop("lost_events", None)  # summary counts the losses inside the file too
         for key in footer:
             if isinstance(summary.get(key), int) and not isinstance(summary[key], bool) and summary[key] != footer[key]:
                 raise ValueError(f"{key} is {summary[key]} in summary, {footer[key]} in the footer")
-        return {**footer, **{k: v for k, v in summary.items() if isinstance(v, int)}}
+        return {**footer, "lost_events": summary["lost_events"], **{k: v for k, v in summary.items() if isinstance(v, int)}}
 
     @functools.cached_property
     def stacks(self):
@@ -105,14 +110,13 @@ class Model:
         got = h.tool("dump", "--events", self.path)
         if got.status != 0:
             raise ValueError(f"dump ended with {got.status}: {h.last_words(got)}")
-        return list(records(got.stdout.decode()))
+        return list(records(got.stdout.decode(errors="replace")))
 
     def births(self):
         return [f for kind, f in self.events if kind in ("alloc", "realloc")]
 
     def api(self, name):
-        rows = [f for f in self.births() if f["api"] == name]
-        return {"allocations": len(rows), "bytes": sum(f["size"] for f in rows)}
+        return self.summary["apis"].get(name, {"allocations": 0, "bytes": 0})
 
     @functools.cached_property
     def marks(self):
