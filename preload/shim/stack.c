@@ -14,17 +14,30 @@
 #include "intern.h"
 #include "modules.h"
 #include "shm.h"
-#include "unwind_walk.h"
+#include "stack_recall.h"
 #include "unwind_rules.h"
+#include "unwind_walk.h"
 
 #define MIN_DEPTH 4u
 #define MAX_DEPTH 4096u
 #define SPARE_FRAMES 64u       /* walked beyond the depth before the shortcut for deep stacks is tried */
 #define LIBUNWIND_DEPTH 16384u /* deeper stacks lose their root: libunwind always begins at the leaf */
 
+/* When the shortcuts cost more than they save: judged every WINDOW walks, off for so many captures. */
+#define WARM_UP 64u /* captures of a thread before it gets a recall */
+#define WINDOW 128u
+#define REST 8192u
+
 struct stack_state {
 	uint32_t busy; /* set while the fields below change; found set: a handler left by siglongjmp in the middle */
 	uint32_t generation;
+	struct recall *recall; /* NULL until the thread has shown that it is worth it */
+	uint32_t rest;      /* captures to walk without trail and memo */
+	uint32_t memo_rest; /* captures to do without the memo */
+	uint32_t n_hits;    /* of the memo, in this window */
+	uint32_t n_walks;
+	uint64_t n_new_frames;
+	uint64_t n_frames;
 	struct unwind_walk walk;
 	uint64_t *words; /* room for depth + 2 */
 	uint64_t *hashes;
@@ -83,6 +96,7 @@ struct stack_state *stack_state_init(void *memory, uintptr_t low, uintptr_t high
 	struct stack_state *s = memory;
 	char *base = memory;
 	memset(s, 0, sizeof(*s));
+	recall_reclaim(s);
 	s->walk.low = high ? low : 0;
 	s->walk.high = high & ~(uintptr_t)7;
 	s->walk.frames = (struct unwind_frame *)(base + part_offset(PART_FRAMES));
@@ -98,13 +112,19 @@ struct stack_state *stack_state_init(void *memory, uintptr_t low, uintptr_t high
 	return s;
 }
 
-/* Forget what earlier walks left, if it may be half written or about addresses that mean something else now. */
+/* Is what earlier walks left whole, and about addresses that still mean the same? */
+static inline bool is_sound(const struct stack_state *s)
+{
+	return !s->busy && s->generation == atomic_load_explicit(&modules_generation, memory_order_acquire);
+}
+
 static void begin(struct stack_state *s)
 {
-	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
-	if (__builtin_expect(s->busy || s->generation != generation, 0)) {
+	if (!is_sound(s)) {
 		s->walk.n_outer = 0;
-		s->generation = generation;
+		if (s->recall)
+			recall_reset(s->recall);
+		s->generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
 	}
 	s->busy = 1;
 	signal_fence();
@@ -134,37 +154,61 @@ static void remember_outer(struct unwind_walk *w)
 	w->n_outer = w->half;
 }
 
+/* The i-th frame from the leaf, found by the walk or known before. */
+static uint64_t word_at(const struct unwind_walk *w, uint64_t i)
+{
+	if (i < w->n)
+		return unwind_frame_at(w, i)->word;
+	return w->known[w->join - (int32_t)(i - w->n)].word;
+}
+
 /* The frames of a walk as words, root first, with the cut and a broken root marked. returns: how many */
 static uint32_t collect(struct stack_state *s)
 {
 	struct unwind_walk *w = &s->walk;
+	uint64_t total = w->n + (uint64_t)(w->join + 1);
+	uint64_t inner = total;
 	uint32_t n = 0;
-	uint64_t inner = w->n;
 	if (w->broken)
 		s->words[n++] = intern_word(0, TIDEMARK_NODE_BROKEN);
-	if (w->outer_used || w->n > 2 * (uint64_t)w->half) {
+	if (w->outer_used || total > 2 * (uint64_t)w->half) {
 		inner = w->half;
 		for (uint32_t i = 0; i < w->half; i++)
-			s->words[n++] = w->outer_used ? w->outer[i].word : unwind_frame_at(w, w->n - 1 - i)->word;
+			s->words[n++] = w->outer_used ? w->outer[i].word : word_at(w, total - 1 - i);
 		s->words[n++] = intern_word(0, TIDEMARK_NODE_CUT);
-		count(&proc_self->cut_stacks);
 	}
 	while (inner-- > 0)
-		s->words[n++] = w->frames[inner].word;
+		s->words[n++] = word_at(w, inner);
 	return n;
 }
 
-static uint32_t intern_words(struct stack_state *s, uint32_t n)
+/* A stack that is not in the trie yet. */
+static __attribute__((noinline)) uint32_t add_stack(struct stack_state *s)
 {
-	uint64_t hash = atomic_load_explicit(&modules_seed, memory_order_relaxed);
+	uint32_t id = intern_add(s->words, s->hashes, collect(s));
+	if (id == 0)
+		count(&proc_self->lost_stacks);
+	else if (s->walk.broken)
+		count(&proc_self->broken_stacks);
+	if (s->walk.outer_used || s->walk.n + (uint64_t)(s->walk.join + 1) > 2 * (uint64_t)s->walk.half)
+		count(&proc_self->cut_stacks);
+	return id;
+}
+
+static uint64_t seed_now(void)
+{
+	return atomic_load_explicit(&modules_seed, memory_order_relaxed);
+}
+
+/* The stack of a walk that did not become the trail. */
+static uint32_t intern_walk(struct stack_state *s)
+{
+	uint32_t n = collect(s);
+	uint64_t hash = seed_now();
 	for (uint32_t i = 0; i < n; i++)
 		hash = intern_extend(hash, s->words[i]);
 	uint32_t id = intern_find(hash);
-	if (id == 0)
-		id = intern_add(s->words, s->hashes, n);
-	if (id == 0)
-		count(&proc_self->lost_stacks);
-	return id;
+	return id ? id : add_stack(s);
 }
 
 static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
@@ -181,19 +225,84 @@ static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
 		w->n = 1;
 		w->broken = true;
 	}
-	if (w->broken)
-		count(&proc_self->broken_stacks);
-	else if (w->n > w->capacity && !w->outer_used)
+	if (w->n > w->capacity && !w->broken && !w->outer_used)
 		remember_outer(w);
+}
+
+/* Do the shortcuts pay? Where most frames of most stacks are new, comparing and writing down what was known costs more than
+ * walking it again. */
+static void judge(struct stack_state *s)
+{
+	bool memo_pays = s->n_hits * 4 > s->n_walks;
+	if (!memo_pays)
+		s->memo_rest = REST;
+	if (!memo_pays && s->n_new_frames * 2 > s->n_frames)
+		s->rest = REST;
+	s->n_hits = 0;
+	s->n_walks = 0;
+	s->n_new_frames = 0;
+	s->n_frames = 0;
+}
+
+/* Walk with the trail. */
+static uint32_t capture_by_trail(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
+{
+	struct unwind_walk *w = &s->walk;
+	struct recall *r = s->recall;
+	w->known = r->frames;
+	w->join = recall_verify(r, sp);
+	walk(s, pc, sp, bp);
+	if (!w->pure)
+		return intern_walk(s);
+	if (w->join >= 0)
+		w->broken = r->broken;
+	s->n_new_frames += w->n;
+	s->n_frames += w->n + (uint64_t)(w->join + 1);
+	if (++s->n_walks == WINDOW)
+		judge(s);
+	if (!recall_add(r, w, seed_now()) || r->n > 2 * w->half)
+		return intern_walk(s);
+	uint32_t id = intern_find(r->frames[r->n - 1].hash);
+	if (id == 0)
+		id = add_stack(s);
+	if (id != 0 && s->memo_rest == 0)
+		recall_remember(r, id, w->high);
+	return id;
+}
+
+static __attribute__((noinline)) uint32_t capture(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
+{
+	uint32_t id;
+	begin(s);
+	s->walk.join = -1;
+	if (!s->recall && engine == TIDEMARK_UNWIND_FAST && s->n_walks++ == WARM_UP) {
+		s->recall = recall_take(s);
+		s->n_walks = 0;
+	}
+	if (s->recall && s->rest == 0 && sp - s->walk.low < s->walk.high - s->walk.low)
+		id = capture_by_trail(s, pc, sp, bp);
+	else {
+		if (s->rest)
+			s->rest--;
+		walk(s, pc, sp, bp);
+		id = intern_walk(s);
+	}
+	if (s->memo_rest)
+		s->memo_rest--;
+	end(s);
+	return id;
 }
 
 uint32_t stack_capture(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
 {
-	begin(s);
-	walk(s, pc, sp, bp);
-	uint32_t id = intern_words(s, collect(s));
-	end(s);
-	return id;
+	if (s->recall && !s->memo_rest && is_sound(s) && sp - s->walk.low < s->walk.high - s->walk.low) {
+		uint32_t id = recall_find(s->recall, pc, sp, bp, s->walk.high);
+		if (id) {
+			s->n_hits++;
+			return id;
+		}
+	}
+	return capture(s, pc, sp, bp);
 }
 
 uint32_t stack_special(uint32_t flags)

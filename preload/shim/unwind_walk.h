@@ -27,6 +27,16 @@ struct unwind_outer {
 	uint64_t sp;
 };
 
+/* A frame of a remembered walk whose way to the root is known: see stack_recall.h. */
+struct unwind_known {
+	uint64_t word;
+	uint64_t sp;
+	uint64_t bp;
+	uint64_t hash;     /* of the stack from the root to this frame */
+	uint32_t n_checks; /* slots of memory, in the order of the remembered list, that the way from here to the root read */
+	uint32_t bp_live;  /* 1: the way depends on bp */
+};
+
 struct unwind_walk {
 	/* Given. */
 	uint64_t low; /* the thread's own stack, readable from any live stack pointer up to high; 0, 0: not known */
@@ -37,6 +47,8 @@ struct unwind_walk {
 	struct cfi_work *work;
 	struct unwind_outer *outer; /* room for half, outermost first; what the last deep walk found */
 	uint32_t n_outer;
+	const struct unwind_known *known; /* root first; up to the given join their slots hold what they held */
+	int32_t join; /* given: the innermost usable entry of known, -1: none. Found: where the walk met it, -1: nowhere */
 	void **addresses; /* libunwind only: room for n_addresses */
 	uint32_t n_addresses;
 
@@ -45,6 +57,7 @@ struct unwind_walk {
 	bool broken;     /* ended before the outermost frame */
 	bool outer_used; /* the walk stopped after capacity frames: outer[] is verified to be its root */
 	bool pure;       /* every step was a packed rule applied to the thread's own stack */
+	uint64_t end_sp; /* of a pure walk that ended because the word below this address is no return address; else 0 */
 };
 
 /* Where the i-th frame is kept. */

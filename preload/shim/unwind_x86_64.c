@@ -106,6 +106,20 @@ static bool push(struct unwind_walk *w, uint64_t pc, uint32_t flags, const struc
 	return true;
 }
 
+/* Go on to the next known frame that is not below sp. returns: its index; -1 when there is none. When its sp is equal, it is
+ * the same state as the given one. */
+static inline int32_t meet(const struct unwind_walk *w, int32_t join, uint64_t word, uint64_t sp, uint64_t bp)
+{
+	while (join >= 0 && w->known[join].sp < sp)
+		join--;
+	if (join >= 0 && w->known[join].sp == sp) {
+		const struct unwind_known *k = &w->known[join];
+		if (k->word != word || (k->bp_live && k->bp != bp))
+			join--;
+	}
+	return join;
+}
+
 /* Regular frames on the own stack. Leaves the first frame that it could not do in k->regs. */
 static enum progress walk_quick(struct walker *k)
 {
@@ -118,11 +132,22 @@ static enum progress walk_quick(struct walker *k)
 	uint64_t high = w->high;
 	uint64_t flags = (uint64_t)k->flags << INTERN_FLAGS_SHIFT;
 	enum progress progress = IRREGULAR;
+	int32_t join = w->join;
+	uint64_t join_sp = join >= 0 ? w->known[join].sp : UINT64_MAX;
 	if (!on_own_stack(w, sp) || w->n >= w->capacity)
 		return IRREGULAR;
 	if (!k->floor)
 		k->floor = sp;
 	while (frame < end) {
+		if (sp >= join_sp) {
+			join = meet(w, join, pc | flags, sp, bp);
+			join_sp = join >= 0 ? w->known[join].sp : UINT64_MAX;
+			if (join_sp == sp) {
+				w->join = join;
+				w->n = (uint64_t)(frame - w->frames);
+				return DONE;
+			}
+		}
 		uint64_t rule = rules_find(pc, w->work);
 		unsigned kind = rule_kind(rule);
 		uint64_t cfa;
@@ -158,9 +183,11 @@ static enum progress walk_quick(struct walker *k)
 		bp = next_bp;
 		if (pc - 1 >= TIDEMARK_ADDRESS_MASK) {
 			progress = pc == 0 ? DONE : BROKEN;
+			w->end_sp = sp;
 			break;
 		}
 	}
+	w->join = -1;
 	w->n = (uint64_t)(frame - w->frames);
 	k->flags = (uint32_t)(flags >> INTERN_FLAGS_SHIFT);
 	k->regs.r[CFI_RA] = pc;
@@ -237,6 +264,7 @@ static enum progress step(struct walker *k)
 	bool exact = k->flags & TIDEMARK_NODE_EXACT;
 	uint64_t rule = exact ? RULE_FULL : rules_find(pc, k->w->work);
 	enum progress progress = GO_ON;
+	k->w->join = -1;
 	if (!push(k->w, pc, k->flags, &k->regs, rule))
 		return DONE;
 	if (rule == RULE_END)
@@ -281,6 +309,7 @@ static void begin(struct walker *k, struct unwind_walk *w, uint64_t pc, uint64_t
 	w->n = 0;
 	w->outer_used = false;
 	w->pure = true;
+	w->end_sp = 0;
 }
 
 /* Start over from inside this function with every register known, because a frame is found by one that the hooks did not hand

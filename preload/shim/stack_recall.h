@@ -1,0 +1,87 @@
+/* What a thread remembers of its walks, so that the next ones are shorter. Two shortcuts, one argument:
+ *
+ * A step of a walk is a pure function of (pc, sp, and rbp where it is live), the rule for pc and the stack slots that the rule
+ * reads. So when a walk is in the same state as a remembered one was, and every slot that the remembered one read from there
+ * on still holds its value, the rest of the walk is the same by induction, and so is the rest of the stack.
+ *  - The trail is the last walk: its frames, and the slots that were read, root first. The slots are compared first, from the
+ *    root to the first one that differs or lies below the stack pointer; then the walk goes from the leaf until it meets a
+ *    frame of the verified part. In this order, because the walk must know whether rbp is live where they meet.
+ *  - The memo keeps whole walks by their leaf. When all slots of an entry stand, its node is the answer.
+ * Both hold only walks made of packed rules on the thread's own stack (unwind_walk.pure) and are forgotten when rules may have
+ * changed (modules_generation). Slots are touched only between the stack pointer and the top of that stack.
+ *
+ * Owner thread and level only; an update that a siglongjmp left half done is noticed by stack.c, which then forgets all. */
+#ifndef STACK_RECALL_H
+#define STACK_RECALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "unwind_walk.h"
+
+#define RECALL_FRAMES 256u
+#define RECALL_CHECKS 512u
+#define RECALL_SEGMENTS 4u
+#define RECALL_SEGMENT_UNITS 640u /* of 16 bytes; all segments 40 KiB: about 100 stacks of 20 frames */
+#define RECALL_ARENA_UNITS (RECALL_SEGMENTS * RECALL_SEGMENT_UNITS)
+#define RECALL_SETS 64u
+#define RECALL_WAYS 4u
+#define RECALL_POINTS 256u
+#define RECALL_RECENT 128u
+
+/* A stack slot that a walk read, and what it found. */
+struct recall_check {
+	uint64_t slot;
+	uint64_t value;
+};
+
+/* A remembered whole walk; n_checks struct recall_check follow, leaf first. */
+struct recall_entry {
+	uint64_t pc;
+	uint64_t sp;
+	uint64_t bp;
+	uint32_t node;
+	uint16_t n_checks;
+	uint16_t bp_live;
+};
+
+struct recall {
+	/* The trail. */
+	uint32_t n; /* frames */
+	uint32_t n_checks;
+	bool broken;
+	struct unwind_known frames[RECALL_FRAMES];
+	struct recall_check checks[RECALL_CHECKS];
+	/* The memo. The index finds an entry by pc, sp and the value of one more slot: one that told apart two walks with the same
+	 * pc and sp before. */
+	uint32_t index[RECALL_SETS][RECALL_WAYS]; /* tag << 12 | unit of the arena; 0: empty */
+	uint16_t points[RECALL_POINTS];           /* that slot, in words above sp */
+	uint32_t recent[RECALL_RECENT];           /* nodes that were walked to and not remembered */
+	uint32_t head;                            /* arena unit to write next; 0: nothing was written yet */
+	uint32_t victim;
+	/* Entry heads take two units, checks one each. A full segment is followed by the next, whose entries are dropped. */
+	struct recall_check arena[RECALL_ARENA_UNITS];
+};
+
+/* A recall for this state, from a pool of limited size; NULL when there is none left. It belongs to the state until
+ * recall_reclaim is called for the same memory: when another thread begins to use it. */
+struct recall *recall_take(const void *state);
+void recall_reclaim(const void *state);
+
+/* Forget everything. */
+void recall_reset(struct recall *r);
+
+/* Look a walk up. high: end of the stack, sp is in it. returns: its node, or 0 */
+uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp, uint64_t high);
+
+/* Compare the trail with memory, for a walk that starts at sp. returns: its innermost frame that can be joined, or -1 */
+int32_t recall_verify(const struct recall *r, uint64_t sp);
+
+/* Make a pure walk the trail, as many of its outer frames as there is room for. seed: hash of the empty stack.
+ * returns: true when all of it is there; then the leaf is frames[n-1] */
+bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed);
+
+/* The trail's node is known: remember the whole walk if it came before. */
+void recall_remember(struct recall *r, uint32_t node, uint64_t high);
+
+#endif
