@@ -61,6 +61,7 @@ static const char style[] =
     "  .heap-line { stroke: #1d6fd8; stroke-width: 2; }\n"
     "  .rss-line { stroke: #3b444f; stroke-width: 1.25; }\n"
     "  .mark { stroke: #b4235f; stroke-width: 1; stroke-dasharray: 4 3; }\n"
+    "  .faint { stroke-opacity: 0.35; }\n"
     "  .dot { fill: #1d6fd8; stroke: #ffffff; stroke-width: 1.5; }\n"
     "  .halo { paint-order: stroke; stroke: #ffffff; stroke-opacity: 0.85; stroke-width: 4px; stroke-linejoin: round; }\n"
     "  @media (prefers-color-scheme: dark) {\n"
@@ -264,21 +265,26 @@ static void put_peak(const struct drawing *d)
 
 struct lanes {
 	double used_to[MAX_LANES]; /* the rightmost x that a label of the lane covers */
+	double last_x;             /* the previous mark's line */
 	unsigned n_used;
 };
 
-/* Where the label of a mark at x goes: a lane, -1 when all are taken; to the left of its line when the right has no room. */
+/* Where the label of a mark at x goes: a lane, -1 when none will do; to the left of its line when the right has no room.
+ * A mark's line runs down from its lane: it must not cross a label of a lane below, nor a label to the left a line. */
 static int find_lane(struct lanes *lanes, double x, double width, bool *left)
 {
 	*left = x + 5 + width > RIGHT;
-	double from = *left ? x - 5 - width : x + 5;
-	for (unsigned i = 0; i < MAX_LANES; i++)
-		if (from >= lanes->used_to[i] && from >= 4) {
-			lanes->used_to[i] = from + width + 8;
-			lanes->n_used = i + 1 > lanes->n_used ? i + 1 : lanes->n_used;
-			return (int)i;
-		}
-	return -1;
+	double from = *left ? x - 5 - width : x - 4;
+	int lane = MAX_LANES;
+	while (lane > 0 && from >= lanes->used_to[lane - 1])
+		lane--;
+	bool fits = lane < MAX_LANES && from >= 4 && (!*left || from > lanes->last_x);
+	lanes->last_x = x;
+	if (!fits)
+		return -1;
+	lanes->used_to[lane] = from + width + 10;
+	lanes->n_used = (unsigned)lane + 1 > lanes->n_used ? (unsigned)lane + 1 : lanes->n_used;
+	return lane;
 }
 
 static const char *mark_name(const struct drawing *d, uint32_t i)
@@ -305,7 +311,7 @@ static unsigned put_marks(struct drawing *d, bool draw)
 		if (!draw)
 			continue;
 		double top = lane < 0 ? d->plot_top : HEAD + (lane + 1) * LANE_HEIGHT - 12.0;
-		put_line(d, "mark", x, top, x, d->plot_bottom);
+		put_line(d, lane < 0 ? "mark faint" : "mark", x, top, x, d->plot_bottom);
 		if (lane < 0)
 			continue;
 		fprintf(d->out, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", left ? x - 5 : x + 5,
