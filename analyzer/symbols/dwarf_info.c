@@ -16,8 +16,8 @@
 
 #define MAX_LOADED_BYTES (512u << 20) /* of all units together; then all are dropped, to be loaded again if needed */
 
-/* Spaces of DIE offsets; a unit with a .dwo half has its own. */
-enum { SPACE_MAIN = 0, SPACE_ALTERNATE = 1, SPACE_SPLIT = 2 };
+/* Spaces of DIE offsets: a unit with a .dwo half has its own. */
+enum { SPACE_MAIN = 0, SPACE_SPLIT = 1 };
 
 struct unit {
 	uint64_t die; /* offset of its DIE */
@@ -251,17 +251,6 @@ static const char *function_symbol(struct dwarf_info *info, Dwarf_Die *die)
 	return name ? strpool_add_bytes(pool, name, mangled_clone_start(name)) : NULL;
 }
 
-static uint32_t die_space(struct dwarf_info *info, const struct unit *unit, Dwarf_Die *die)
-{
-	Dwarf *dwarf = dwarf_cu_getdwarf(die->cu);
-
-	if (dwarf == info->dwarf)
-		return SPACE_MAIN;
-	if (dwarf == dwarf_getalt(info->dwarf))
-		return SPACE_ALTERNATE;
-	return SPACE_SPLIT + (uint32_t)(unit - info->units);
-}
-
 static const char *function_read(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope)
 {
 	Dwarf *dwarf = unit_dwarf(info, unit);
@@ -274,7 +263,7 @@ static const char *function_read(struct dwarf_info *info, const struct unit *uni
 	dwarf_names_describe(&die, &function);
 	if (!scope->parent && ((function.is_cxx && !function.linkage) || (!function.linkage && !function.plain)))
 		name = function_symbol(info, &die);
-	return name ? name : dwarf_names_read(&info->names, &function, die_space(info, unit, &function.die));
+	return name ? name : dwarf_names_read(&info->names, &function);
 }
 
 static const char *function_name(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope)
