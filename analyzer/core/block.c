@@ -124,11 +124,55 @@ static int take_sites(struct trace_private *state, struct err *err)
 	return 0;
 }
 
+/* Ages to numbers, in place. next: the number of the block's first allocation. Branch-free: which events refer is often
+ * as good as random. */
+static void resolve_ages(const struct trace_block *b, uint64_t *old)
+{
+	uint64_t next = b->first_alloc;
+	uint32_t ref = 0;
+	for (uint32_t i = 0; i < b->n_events; i++) {
+		uint64_t born = block_bit(b->ops, i), stored = old[ref];
+		old[ref] = born ? stored : next - 1 - stored;
+		ref += (uint32_t)(born ^ 1);
+		next += born;
+	}
+}
+
+static void resolve_ages_with_moves(const struct trace_block *b, uint64_t *old)
+{
+	uint32_t alloc = 0, ref = 0;
+	for (uint32_t i = 0; i < b->n_events; i++) {
+		bool born = block_bit(b->ops, i);
+		if (!born || block_bit(b->moves, alloc)) {
+			old[ref] = b->first_alloc + alloc - 1 - old[ref];
+			ref++;
+		}
+		alloc += born;
+	}
+}
+
+static void resolve_deltas(const struct trace_block *b, uint64_t *old)
+{
+	uint64_t previous = b->first_alloc;
+	for (uint32_t i = 0; i < b->n_refs; i++)
+		old[i] = previous += (uint64_t)unzigzag(old[i]);
+}
+
+static void resolve(const struct trace_block *b, uint64_t *old)
+{
+	if (b->ref_mode == TIDEMARK_REF_DELTA)
+		resolve_deltas(b, old);
+	else if (b->moves)
+		resolve_ages_with_moves(b, old);
+	else
+		resolve_ages(b, old);
+}
+
 static int take_refs(struct trace_private *state, struct err *err)
 {
 	struct trace_block *b = &state->block;
 	uint32_t n = b->n_refs;
-	if (ARRAY_RESERVE(state->refs, state->refs_capacity, n) < 0)
+	if (ARRAY_RESERVE(state->old, state->old_capacity, (size_t)n + BLOCK_OLD_PAD) < 0)
 		return no_memory(err);
 	const struct column *first = &state->columns.by_id[TIDEMARK_COLUMN_REF0];
 	b->ref_mode = TIDEMARK_REF_AGE;
@@ -142,13 +186,15 @@ static int take_refs(struct trace_private *state, struct err *err)
 			b->ref_mode = first[i].mode;
 		}
 		if (plane && i == 0)
-			first_plane64(state->refs, plane, n);
+			first_plane64(state->old, plane, n);
 		else if (plane)
-			add_plane64(state->refs, plane, n, 8 * i);
-		else if (i == 0 && n)
-			memset(state->refs, 0, n * sizeof(uint64_t));
+			add_plane64(state->old, plane, n, 8 * i);
+		else if (i == 0)
+			memset(state->old, 0, n * sizeof(uint64_t));
 	}
-	b->refs = state->refs;
+	memset(state->old + n, 0, BLOCK_OLD_PAD * sizeof(uint64_t));
+	resolve(b, state->old);
+	b->old = state->old;
 	return 0;
 }
 
@@ -320,7 +366,7 @@ int block_decode(struct trace *trace, const struct tidemark_block_header *header
 void block_free_arrays(struct trace_private *state)
 {
 	free(state->block_sites);
-	free(state->refs);
+	free(state->old);
 	free(state->runs);
 	free(state->steps);
 	free(state->rares);
@@ -328,14 +374,7 @@ void block_free_arrays(struct trace_private *state)
 
 void block_walk_init(struct block_walk *walk, const struct trace_block *block)
 {
-	*walk = (struct block_walk){.block = block, .previous = block->first_alloc};
-}
-
-static uint64_t walk_reference(struct block_walk *walk, uint64_t next)
-{
-	const struct trace_block *b = walk->block;
-	walk->previous = block_reference(b->ref_mode, b->refs[walk->ref++], next, walk->previous);
-	return walk->previous;
+	*walk = (struct block_walk){.block = block};
 }
 
 bool block_walk_next(struct block_walk *walk, struct block_event *event)
@@ -351,17 +390,16 @@ bool block_walk_next(struct block_walk *walk, struct block_event *event)
 	}
 	walk->run_used++;
 	*event = (struct block_event){.tick = b->steps[walk->step].tick, .thread = b->runs[walk->run].thread};
-	uint64_t next = b->first_alloc + walk->alloc;
 	event->born = block_bit(b->ops, walk->i++);
 	if (!event->born) {
-		event->number = walk_reference(walk, next);
+		event->number = b->old[walk->ref++];
 		return true;
 	}
-	event->number = next;
+	event->number = b->first_alloc + walk->alloc;
 	event->site = b->sites[walk->alloc];
 	event->moved = b->moves && block_bit(b->moves, walk->alloc);
 	if (event->moved)
-		event->old = walk_reference(walk, next);
+		event->old = b->old[walk->ref++];
 	walk->alloc++;
 	return true;
 }

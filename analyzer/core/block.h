@@ -30,6 +30,7 @@ struct trace_step {
 };
 
 #define TRACE_RARE_VALUES 6
+#define BLOCK_OLD_PAD 64
 
 /* A rare event: before event `position` of the block. */
 struct trace_rare {
@@ -49,11 +50,12 @@ struct trace_block {
 	uint32_t n_events, n_allocs, n_moves, n_refs; /* n_refs = frees + moves */
 	uint32_t n_runs, n_steps, n_rares;
 	uint32_t n_sites;
-	enum tidemark_ref_mode ref_mode;
+	enum tidemark_ref_mode ref_mode; /* as it was stored */
 	const uint64_t *ops;   /* bitmap over events: 1 allocation; padded with zeros */
 	const uint64_t *moves; /* bitmap over allocations: 1 ends an old block too; NULL when n_moves is 0 */
 	const uint32_t *sites; /* site of each allocation, below n_sites */
-	const uint64_t *refs;  /* as stored; see block_reference */
+	const uint64_t *old;   /* the block that each free and each move ends, by number, unchecked: it may be dead or unborn;
+	                        * BLOCK_OLD_PAD zeros follow, so that a reader may look ahead */
 	const struct trace_site *site_table;
 	const struct trace_run *runs;
 	const struct trace_step *steps;
@@ -63,15 +65,6 @@ struct trace_block {
 static inline bool block_bit(const uint64_t *bitmap, uint32_t i)
 {
 	return bitmap[i >> 6] >> (i & 63) & 1;
-}
-
-/* The number of the block that a reference ends.
- * raw: from refs; next: the number that the next allocation will get; previous: the last reference's number, at first
- * the block's first_alloc
- * returns: any number, unchecked: the block may be dead or unborn */
-static inline uint64_t block_reference(enum tidemark_ref_mode mode, uint64_t raw, uint64_t next, uint64_t previous)
-{
-	return mode == TIDEMARK_REF_AGE ? next - 1 - raw : previous + (uint64_t)unzigzag(raw);
 }
 
 /* A slow and simple walk over a block, for dump and tests; replay.c has its own. */
@@ -86,7 +79,6 @@ struct block_event {
 struct block_walk {
 	const struct trace_block *block;
 	uint32_t i, alloc, ref, run, run_used, step;
-	uint64_t previous;
 };
 
 void block_walk_init(struct block_walk *walk, const struct trace_block *block);

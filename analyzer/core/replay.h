@@ -26,6 +26,7 @@ struct replay {
 	uint64_t epoch;
 	bool inside, past; /* the window */
 	bool whole_live;
+	bool wide; /* the working set is larger than the caches */
 	struct window window;
 	uint64_t first_event, first_number, first_ended; /* where the window began */
 	uint64_t events; /* played so far */

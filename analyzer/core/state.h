@@ -31,11 +31,11 @@ struct trace_private {
 	/* the block given out last, and its arrays */
 	struct trace_block block;
 	uint32_t *block_sites;
-	uint64_t *refs;
+	uint64_t *old;
 	struct trace_run *runs;
 	struct trace_step *steps;
 	struct trace_rare *rares;
-	size_t block_sites_capacity, refs_capacity, runs_capacity, steps_capacity, rares_capacity;
+	size_t block_sites_capacity, old_capacity, runs_capacity, steps_capacity, rares_capacity;
 };
 
 /* Set up the "none" elements of the arrays. errors: MEMORY */
