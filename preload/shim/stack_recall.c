@@ -185,9 +185,10 @@ static void open_segment(struct recall *r)
 
 static uint32_t make_room(struct recall *r, uint32_t units)
 {
-	if (r->head % RECALL_SEGMENT_UNITS + units > RECALL_SEGMENT_UNITS)
+	/* Never up to the end, so that head stays in its segment. */
+	if (r->head % RECALL_SEGMENT_UNITS + units >= RECALL_SEGMENT_UNITS)
 		open_segment(r);
-	/* Unit 0 means "empty" in the index. And a segment is never filled to its last unit, so that head stays in it. */
+	/* Unit 0 means "empty" in the index. */
 	if (r->head == 0)
 		r->head = 1;
 	uint32_t unit = r->head;
@@ -213,7 +214,7 @@ void recall_remember(struct recall *r, uint32_t node, uint64_t high)
 		*recent = node;
 		return;
 	}
-	uint32_t unit = make_room(r, HEAD_UNITS + r->n_checks + 1);
+	uint32_t unit = make_room(r, HEAD_UNITS + r->n_checks);
 	struct recall_entry *e = (struct recall_entry *)&r->arena[unit];
 	struct recall_check *checks = &r->arena[unit + HEAD_UNITS];
 	*e = (struct recall_entry){pc, leaf->sp, leaf->bp, node, (uint16_t)r->n_checks, (uint16_t)leaf->bp_live};
