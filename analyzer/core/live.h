@@ -9,7 +9,7 @@
 
 #define LIVE_CHUNK_BITS 12
 #define LIVE_CHUNK (1u << LIVE_CHUNK_BITS)
-#define LIVE_PACK_AT 128
+#define LIVE_PACK_AT 256
 #define LIVE_DEAD UINT64_MAX
 
 /* An entry is node << 32 | size in bytes; with the top bit set its low bits index `big` instead. Node ids are below
