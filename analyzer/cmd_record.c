@@ -294,6 +294,8 @@ int cmd_record(int argc, char **argv)
 		return CMD_OK;
 	if (n == 0)
 		err_set(&err, TIDEMARK_ERR_USAGE, "record needs a command; see tidemark record --help");
+	if (n > 0 && options.output && !*options.output)
+		n = err_set(&err, TIDEMARK_ERR_USAGE, "-o needs the name of a file");
 	if (n <= 0) {
 		say_err(&err);
 		return OWN_FAILURE;

@@ -51,10 +51,25 @@ int run_prepare(struct run *run, struct err *err)
 	return run->signals < 0 ? err_errno(err, "cannot create a signalfd") : 0;
 }
 
+/* What has a NUL byte near its start is no script, bash judges the same way. */
+static bool is_text(const char *path)
+{
+	char start[128];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, start, sizeof(start));
+	if (fd >= 0)
+		close(fd);
+	return n >= 0 && !memchr(start, '\0', (size_t)n);
+}
+
 static void exec_now(const char *path, char *const *argv)
 {
 	execv(path, argv);
 	if (errno != ENOEXEC)
+		return;
+	bool text = is_text(path);
+	errno = ENOEXEC;
+	if (!text)
 		return;
 	/* A script without #!, as execvp(3) treats it. */
 	size_t n = 0;
