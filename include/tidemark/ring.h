@@ -86,7 +86,7 @@ struct tidemark_shm {
 
 	/* The shim's hash tables from node key to node id: level i is in use when level_offset[i] is not 0. */
 	_Alignas(64) _Atomic uint32_t n_levels;
-	_Atomic uint64_t level_offset[TIDEMARK_TABLE_LEVELS]; /* in bytes, inside tables */
+	_Atomic uint64_t level_offset[TIDEMARK_TABLE_LEVELS]; /* in bytes, inside tables; low 6 bits: log2 of its entries */
 };
 
 enum tidemark_unwinder {

@@ -12,13 +12,15 @@
 #define ID_BITS 26 /* 64 M nodes: 1 GiB of them */
 #define ID_MASK ((1u << ID_BITS) - 1)
 #define LINE 8u
-#define FIRST_BITS 13 /* 8 K entries: 64 KiB; a small program has 1,000 to 5,000 nodes */
-#define GROW_BITS 2
-#define LAST_BITS 27
+#define FIRST_BITS 14 /* 16 K entries: 128 KiB; a small program has 1,000 to 5,000 nodes */
+#define LEAST_BITS 9
+#define GROW_BITS 3 /* few levels, because what is new is looked for in all of them */
+#define LAST_BITS 24
+#define SIZE_MASK 63ull /* a level's offset is a multiple of 64; the bits below hold its size */
 
 typedef _Atomic uint64_t entry;
 
-/* What an entry keeps of a hash; its place in the table gives another 10 to 24 bits. */
+/* An entry keeps 38 bits of this; its place in the table adds another 10 or so. */
 static uint64_t scatter(uint64_t hash)
 {
 	hash ^= hash >> 29;
@@ -26,19 +28,19 @@ static uint64_t scatter(uint64_t hash)
 	return hash ^ hash >> 32;
 }
 
-static uint32_t level_bits(uint32_t level)
-{
-	uint32_t bits = FIRST_BITS + GROW_BITS * level;
-	return bits < LAST_BITS ? bits : LAST_BITS;
-}
+struct level {
+	entry *entries; /* NULL: not there, or cannot be opened in this process */
+	uint64_t lines;
+};
 
-/* The entries of a level; NULL when it is not there or cannot be opened in this process. */
-static entry *open_level(uint32_t level)
+static struct level open_level(uint32_t i)
 {
-	uint64_t offset = atomic_load_explicit(&shm->level_offset[level], memory_order_acquire);
-	if (offset == 0 || !shm_ensure(&shm->tables, offset + (8ull << level_bits(level))))
-		return NULL;
-	return shm_at(&shm->tables, offset);
+	uint64_t value = atomic_load_explicit(&shm->level_offset[i], memory_order_acquire);
+	uint64_t offset = value & ~SIZE_MASK;
+	uint64_t bytes = 8ull << (value & SIZE_MASK);
+	if (value == 0 || !shm_ensure(&shm->tables, offset + bytes))
+		return (struct level){NULL, 0};
+	return (struct level){shm_at(&shm->tables, offset), bytes / sizeof(entry) / LINE};
 }
 
 static uint32_t count_levels(void)
@@ -48,13 +50,12 @@ static uint32_t count_levels(void)
 }
 
 /* Two lines may hold an entry. Looks through them in one fixed order, which is also the order of insertion. */
-static uint32_t find_in(entry *table, uint32_t level, uint64_t scattered)
+static inline uint32_t find_in(struct level level, uint64_t scattered)
 {
-	uint64_t lines = (1ull << level_bits(level)) / LINE;
-	uint64_t line = scattered & (lines - 1);
+	uint64_t line = scattered & (level.lines - 1);
 	for (uint32_t way = 0; way < 2; way++, line ^= 1)
 		for (uint32_t i = 0; i < LINE; i++) {
-			uint64_t value = atomic_load_explicit(&table[line * LINE + i], memory_order_acquire);
+			uint64_t value = atomic_load_explicit(&level.entries[line * LINE + i], memory_order_acquire);
 			if (value == 0)
 				return 0;
 			if ((value ^ scattered) >> ID_BITS == 0)
@@ -64,14 +65,13 @@ static uint32_t find_in(entry *table, uint32_t level, uint64_t scattered)
 }
 
 /* returns: the id that stands for the hash now (id, or that of whoever was first); 0 when both lines are full */
-static uint32_t insert_into(entry *table, uint32_t level, uint64_t scattered, uint32_t id)
+static uint32_t insert_into(struct level level, uint64_t scattered, uint32_t id)
 {
-	uint64_t lines = (1ull << level_bits(level)) / LINE;
-	uint64_t line = scattered & (lines - 1);
+	uint64_t line = scattered & (level.lines - 1);
 	uint64_t mine = (scattered & ~(uint64_t)ID_MASK) | id;
 	for (uint32_t way = 0; way < 2; way++, line ^= 1)
 		for (uint32_t i = 0; i < LINE; i++) {
-			entry *e = &table[line * LINE + i];
+			entry *e = &level.entries[line * LINE + i];
 			uint64_t value = atomic_load_explicit(e, memory_order_acquire);
 			if (value == 0 && atomic_compare_exchange_strong_explicit(
 					      e, &value, mine, memory_order_release, memory_order_acquire))
@@ -82,21 +82,34 @@ static uint32_t insert_into(entry *table, uint32_t level, uint64_t scattered, ui
 	return 0;
 }
 
+/* Room for level n, eight times as large as the one before if there is so much. returns: its level_offset, 0 when full */
+static uint64_t claim_level(uint32_t n)
+{
+	uint64_t bits = FIRST_BITS + (uint64_t)GROW_BITS * n;
+	uint64_t used = atomic_load_explicit(&shm->tables_used_bytes, memory_order_relaxed);
+	uint64_t free_bytes = used < shm->tables.size_bytes ? shm->tables.size_bytes - used : 0;
+	if (bits > LAST_BITS)
+		bits = LAST_BITS;
+	while (8ull << bits > (n ? free_bytes : free_bytes / 2))
+		if (--bits < LEAST_BITS)
+			return 0;
+	uint64_t offset = atomic_fetch_add_explicit(&shm->tables_used_bytes, 8ull << bits, memory_order_relaxed);
+	if (offset + (8ull << bits) > shm->tables.size_bytes)
+		return 0;
+	return offset | bits;
+}
+
 /* Make level n_levels. Several threads may try: one wins, the others' room stays untouched. */
 static bool add_level(uint32_t n)
 {
+	uint64_t none = 0;
 	if (n >= TIDEMARK_TABLE_LEVELS)
 		return false;
-	uint64_t size = 8ull << level_bits(n);
-	uint64_t none = 0;
 	if (atomic_load_explicit(&shm->level_offset[n], memory_order_acquire) == 0) {
-		uint64_t used = atomic_load_explicit(&shm->tables_used_bytes, memory_order_relaxed);
-		if (used + size > shm->tables.size_bytes)
+		uint64_t claimed = claim_level(n);
+		if (claimed == 0)
 			return false;
-		uint64_t offset = atomic_fetch_add_explicit(&shm->tables_used_bytes, size, memory_order_relaxed);
-		if (offset + size > shm->tables.size_bytes || !shm_ensure(&shm->tables, offset + size))
-			return false;
-		atomic_compare_exchange_strong(&shm->level_offset[n], &none, offset);
+		atomic_compare_exchange_strong(&shm->level_offset[n], &none, claimed);
 	}
 	atomic_compare_exchange_strong(&shm->n_levels, &n, n + 1);
 	return true;
@@ -106,14 +119,14 @@ uint32_t intern_find(uint64_t hash)
 {
 	uint64_t scattered = scatter(hash);
 	uint32_t n = count_levels();
-	for (uint32_t level = n; level-- > 0;) {
-		entry *table = open_level(level);
-		uint32_t id = table ? find_in(table, level, scattered) : 0;
+	for (uint32_t i = n; i-- > 0;) {
+		struct level level = open_level(i);
+		uint32_t id = level.entries ? find_in(level, scattered) : 0;
 		if (id == 0)
 			continue;
-		entry *newest = level + 1 < n ? open_level(n - 1) : NULL;
-		if (newest)
-			insert_into(newest, n - 1, scattered, id);
+		struct level newest = i + 1 < n ? open_level(n - 1) : (struct level){NULL, 0};
+		if (newest.entries)
+			insert_into(newest, scattered, id);
 		return id;
 	}
 	return 0;
@@ -124,9 +137,9 @@ static uint32_t insert(uint64_t hash, uint32_t id)
 	uint64_t scattered = scatter(hash);
 	for (;;) {
 		uint32_t n = count_levels();
-		entry *table = n ? open_level(n - 1) : NULL;
-		uint32_t won = table ? insert_into(table, n - 1, scattered, id) : 0;
-		if (won || (n && !table))
+		struct level level = n ? open_level(n - 1) : (struct level){NULL, 0};
+		uint32_t won = level.entries ? insert_into(level, scattered, id) : 0;
+		if (won || (n && !level.entries))
 			return won;
 		if (!add_level(n))
 			return 0;
@@ -137,7 +150,7 @@ static uint16_t module_of(uint64_t pc, uint32_t flags)
 {
 	if (pc == 0)
 		return TIDEMARK_NO_MODULE;
-	const struct module *m = modules_find(flags & TIDEMARK_NODE_EXACT ? pc : pc - 1);
+	const struct module *m = modules_known(flags & TIDEMARK_NODE_EXACT ? pc : pc - 1);
 	return m ? (uint16_t)m->index : TIDEMARK_NO_MODULE;
 }
 
@@ -162,21 +175,27 @@ static uint32_t add_node(uint64_t word, uint32_t parent, uint64_t hash)
 	return insert(hash, id);
 }
 
-uint32_t intern_add(const uint64_t *words, uint64_t *hashes, uint32_t n)
+uint32_t intern_add(struct intern_path *path)
 {
 	uint64_t hash = atomic_load_explicit(&modules_seed, memory_order_relaxed);
+	uint32_t known = path->n;
 	uint32_t id = 0;
-	uint32_t known = n;
-	for (uint32_t i = 0; i < n; i++)
-		hashes[i] = hash = intern_extend(hash, words[i]);
+	for (uint32_t i = 0; i < path->n; i++)
+		path->hashes[i] = hash = intern_extend(hash, path->words[i]);
 	/* The innermost ancestor that exists: everything above it exists too. */
-	while (known > 0 && (id = intern_find(hashes[known - 1])) == 0)
+	while (known > 0) {
+		id = known == path->n_known ? path->known : intern_find(path->hashes[known - 1]);
+		if (id != 0)
+			break;
 		known--;
-	for (uint32_t i = known; i < n; i++) {
-		id = add_node(words[i], id, hashes[i]);
+	}
+	for (uint32_t i = known; i < path->n; i++) {
+		id = add_node(path->words[i], id, path->hashes[i]);
 		if (id == 0)
 			return 0;
+		path->ids[i] = id;
 	}
+	path->n_known = known;
 	return id;
 }
 

@@ -32,7 +32,7 @@ struct object {
 	uint64_t end;
 	uint64_t bias;
 	const char *name;
-	const ElfW(Phdr) * phdr; /* NULL when they cannot be seen */
+	const ElfW(Phdr) * phdr; /* NULL: not looked for yet (find_headers), or they cannot be seen */
 	uint32_t n_phdrs;
 };
 
@@ -54,7 +54,8 @@ static bool is_main(const struct object *o)
 static void find_headers(struct object *o)
 {
 	const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)(uintptr_t)o->start;
-	o->phdr = NULL;
+	if (o->phdr)
+		return;
 	if (is_main(o)) {
 		o->phdr = (const ElfW(Phdr) *)(uintptr_t)main_phdr;
 		o->n_phdrs = (uint32_t)getauxval(AT_PHNUM);
@@ -108,13 +109,11 @@ static bool ask_loader(uint64_t address, struct object *o)
 	o->end = (uintptr_t)found.dlfo_map_end;
 	o->bias = found.dlfo_link_map->l_addr;
 	o->name = found.dlfo_link_map->l_name;
-	find_headers(o);
 	return true;
 }
 #else
 static bool ask_loader(uint64_t address, struct object *o)
 {
-	(void)find_headers;
 	return dl_iterate_phdr(match_object, &(struct search){address, o}) != 0;
 }
 #endif
@@ -258,11 +257,12 @@ static uint32_t publish(const struct object *o)
 }
 
 /* Does the entry describe this object, by build-id and path? Only called when its addresses are the object's. */
-static bool same_identity(const struct module *m, const struct object *o)
+static bool same_identity(const struct module *m, struct object *o)
 {
 	uint8_t id[TIDEMARK_MAX_BUILD_ID] = {0};
 	if (m->index == TIDEMARK_NO_MODULE)
 		return false;
+	find_headers(o);
 	const struct tidemark_module *record = (struct tidemark_module *)shm_at(&shm->modules, 0) + m->index;
 	uint32_t id_bytes = find_build_id(o, id);
 	if (id_bytes != record->build_id_bytes || memcmp(id, record->build_id, sizeof(id)) != 0)
@@ -329,7 +329,7 @@ static uint32_t count_known(void)
 }
 
 /* Is this active entry still the object that the loader has in its place? */
-static bool still_stands(struct module *m, const struct object *o)
+static bool still_stands(struct module *m, struct object *o)
 {
 	if (m->start != o->start || m->end != o->end || m->name != o->name)
 		return false;
@@ -342,7 +342,7 @@ static bool still_stands(struct module *m, const struct object *o)
 }
 
 /* Looks for the object among the known; retires those that it has replaced. *overlapped: there were such. */
-static struct module *find_known(const struct object *o, bool *overlapped)
+static struct module *find_known(struct object *o, bool *overlapped)
 {
 	struct module *back = NULL;
 	uint32_t n = count_known();
@@ -361,8 +361,9 @@ static struct module *find_known(const struct object *o, bool *overlapped)
 	return back && revive(back, o) ? back : NULL;
 }
 
-static struct module *add_known(const struct object *o, bool overlapped)
+static struct module *add_known(struct object *o, bool overlapped)
 {
+	find_headers(o);
 	uint32_t slot = atomic_fetch_add_explicit(&n_known, 1, memory_order_acq_rel);
 	if (slot >= MAX_KNOWN) {
 		atomic_store_explicit(&n_known, MAX_KNOWN, memory_order_relaxed);
@@ -413,6 +414,23 @@ const struct module *modules_find(uint64_t address)
 	}
 	struct module *m = find_known(&o, &overlapped);
 	return m ? m : add_known(&o, overlapped);
+}
+
+const struct module *modules_known(uint64_t address)
+{
+	static _Atomic uint32_t last; /* a hint: neighbours in a stack are neighbours here */
+	uint32_t n = count_known();
+	uint32_t first = atomic_load_explicit(&last, memory_order_relaxed);
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = first + i < n ? first + i : first + i - n;
+		if (address - known[at].start >= known[at].end - known[at].start ||
+		    atomic_load_explicit(&known[at].state, memory_order_acquire) != ACTIVE)
+			continue;
+		if (i)
+			atomic_store_explicit(&last, at, memory_order_relaxed);
+		return &known[at];
+	}
+	return modules_find(address);
 }
 
 bool modules_check_unloaded(void)

@@ -39,8 +39,7 @@ struct stack_state {
 	uint64_t n_new_frames;
 	uint64_t n_frames;
 	struct unwind_walk walk;
-	uint64_t *words; /* room for depth + 2 */
-	uint64_t *hashes;
+	struct intern_path path; /* room for depth + 2 */
 	struct cfi_work work;
 };
 
@@ -51,7 +50,7 @@ static enum tidemark_unwinder engine = TIDEMARK_UNWIND_NONE;
 #define signal_fence() atomic_signal_fence(memory_order_seq_cst)
 
 /* The parts of a state, one after the other. */
-enum part { PART_STATE, PART_FRAMES, PART_OUTER, PART_WORDS, PART_HASHES, PART_ADDRESSES, PART_END };
+enum part { PART_STATE, PART_FRAMES, PART_OUTER, PART_WORDS, PART_HASHES, PART_IDS, PART_ADDRESSES, PART_END };
 
 static size_t part_offset(enum part part)
 {
@@ -61,6 +60,7 @@ static size_t part_offset(enum part part)
 	    [PART_OUTER] = depth_limit / 2 * sizeof(struct unwind_outer),
 	    [PART_WORDS] = (depth_limit + 2) * sizeof(uint64_t),
 	    [PART_HASHES] = (depth_limit + 2) * sizeof(uint64_t),
+	    [PART_IDS] = (depth_limit + 2) * sizeof(uint32_t),
 	    [PART_ADDRESSES] = engine == TIDEMARK_UNWIND_LIBUNWIND ? LIBUNWIND_DEPTH * sizeof(void *) : 0,
 	};
 	size_t offset = 0;
@@ -106,8 +106,9 @@ struct stack_state *stack_state_init(void *memory, uintptr_t low, uintptr_t high
 	s->walk.outer = (struct unwind_outer *)(base + part_offset(PART_OUTER));
 	s->walk.addresses = (void **)(base + part_offset(PART_ADDRESSES));
 	s->walk.n_addresses = LIBUNWIND_DEPTH;
-	s->words = (uint64_t *)(base + part_offset(PART_WORDS));
-	s->hashes = (uint64_t *)(base + part_offset(PART_HASHES));
+	s->path.words = (uint64_t *)(base + part_offset(PART_WORDS));
+	s->path.hashes = (uint64_t *)(base + part_offset(PART_HASHES));
+	s->path.ids = (uint32_t *)(base + part_offset(PART_IDS));
 	s->generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
 	return s;
 }
@@ -162,35 +163,43 @@ static uint64_t word_at(const struct unwind_walk *w, uint64_t i)
 	return w->known[w->join - (int32_t)(i - w->n)].word;
 }
 
-/* The frames of a walk as words, root first, with the cut and a broken root marked. returns: how many */
-static uint32_t collect(struct stack_state *s)
+/* Is the stack of this walk deeper than what is kept? */
+static bool is_cut(const struct unwind_walk *w)
+{
+	return w->outer_used || w->n + (uint64_t)(w->join + 1) > 2 * (uint64_t)w->half;
+}
+
+/* The frames of a walk as words, root first, with the cut and a broken root marked. */
+static void collect(struct stack_state *s)
 {
 	struct unwind_walk *w = &s->walk;
 	uint64_t total = w->n + (uint64_t)(w->join + 1);
 	uint64_t inner = total;
+	uint64_t *words = s->path.words;
 	uint32_t n = 0;
 	if (w->broken)
-		s->words[n++] = intern_word(0, TIDEMARK_NODE_BROKEN);
-	if (w->outer_used || total > 2 * (uint64_t)w->half) {
+		words[n++] = intern_word(0, TIDEMARK_NODE_BROKEN);
+	if (is_cut(w)) {
 		inner = w->half;
 		for (uint32_t i = 0; i < w->half; i++)
-			s->words[n++] = w->outer_used ? w->outer[i].word : word_at(w, total - 1 - i);
-		s->words[n++] = intern_word(0, TIDEMARK_NODE_CUT);
+			words[n++] = w->outer_used ? w->outer[i].word : word_at(w, total - 1 - i);
+		words[n++] = intern_word(0, TIDEMARK_NODE_CUT);
 	}
 	while (inner-- > 0)
-		s->words[n++] = word_at(w, inner);
-	return n;
+		words[n++] = word_at(w, inner);
+	s->path.n = n;
+	s->path.n_known = 0;
 }
 
-/* A stack that is not in the trie yet. */
+/* The collected stack is not in the trie yet. */
 static __attribute__((noinline)) uint32_t add_stack(struct stack_state *s)
 {
-	uint32_t id = intern_add(s->words, s->hashes, collect(s));
+	uint32_t id = intern_add(&s->path);
 	if (id == 0)
 		count(&proc_self->lost_stacks);
 	else if (s->walk.broken)
 		count(&proc_self->broken_stacks);
-	if (s->walk.outer_used || s->walk.n + (uint64_t)(s->walk.join + 1) > 2 * (uint64_t)s->walk.half)
+	if (is_cut(&s->walk))
 		count(&proc_self->cut_stacks);
 	return id;
 }
@@ -203,10 +212,10 @@ static uint64_t seed_now(void)
 /* The stack of a walk that did not become the trail. */
 static uint32_t intern_walk(struct stack_state *s)
 {
-	uint32_t n = collect(s);
+	collect(s);
 	uint64_t hash = seed_now();
-	for (uint32_t i = 0; i < n; i++)
-		hash = intern_extend(hash, s->words[i]);
+	for (uint32_t i = 0; i < s->path.n; i++)
+		hash = intern_extend(hash, s->path.words[i]);
 	uint32_t id = intern_find(hash);
 	return id ? id : add_stack(s);
 }
@@ -244,6 +253,24 @@ static void judge(struct stack_state *s)
 	s->n_frames = 0;
 }
 
+/* Add the trail to the trie, from the innermost of its frames whose node is known. */
+static __attribute__((noinline)) uint32_t add_trail(struct stack_state *s)
+{
+	struct recall *r = s->recall;
+	uint32_t marks = r->broken; /* words that are no frames come first */
+	uint32_t known = r->n;
+	collect(s);
+	while (known > 0 && r->frames[known - 1].node == 0)
+		known--;
+	s->path.n_known = known ? known + marks : 0;
+	s->path.known = known ? r->frames[known - 1].node : 0;
+	uint32_t id = add_stack(s);
+	for (uint32_t i = s->path.n_known; id && i < s->path.n; i++)
+		if (i >= marks)
+			r->frames[i - marks].node = s->path.ids[i];
+	return id;
+}
+
 /* Walk with the trail. */
 static uint32_t capture_by_trail(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
 {
@@ -262,9 +289,10 @@ static uint32_t capture_by_trail(struct stack_state *s, uint64_t pc, uint64_t sp
 		judge(s);
 	if (!recall_add(r, w, seed_now()) || r->n > 2 * w->half)
 		return intern_walk(s);
-	uint32_t id = intern_find(r->frames[r->n - 1].hash);
-	if (id == 0)
-		id = add_stack(s);
+	struct unwind_known *leaf = &r->frames[r->n - 1];
+	uint32_t id = leaf->node ? leaf->node : intern_find(leaf->hash);
+	leaf->node = id ? id : add_trail(s);
+	id = leaf->node;
 	if (id != 0 && s->memo_rest == 0)
 		recall_remember(r, id, w->high);
 	return id;
@@ -309,7 +337,9 @@ uint32_t stack_special(uint32_t flags)
 {
 	uint64_t word = intern_word(0, flags);
 	uint64_t hash;
-	return intern_add(&word, &hash, 1);
+	uint32_t id;
+	struct intern_path path = {&word, &hash, &id, 1, 0, 0};
+	return intern_add(&path);
 }
 
 void stack_unloaded(void)

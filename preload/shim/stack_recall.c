@@ -135,7 +135,8 @@ static void add_frame(struct recall *r, const struct unwind_frame *f, uint64_t h
 	known->sp = f->sp;
 	known->bp = f->bp;
 	known->hash = intern_extend(hash, f->word);
-	known->n_checks = r->n_checks;
+	known->node = 0;
+	known->n_checks = (uint16_t)r->n_checks;
 	r->n++;
 }
 
