@@ -46,7 +46,7 @@ static const struct {
     [TIDEMARK_RARE_THREAD_END] = {"thread-end", {"thread"}},
     [TIDEMARK_RARE_UNKNOWN_FREE] = {"unknown-free", {"thread", "count"}},
     [TIDEMARK_RARE_INHERITED_FREE] = {"inherited-free", {"thread", "count"}},
-    [TIDEMARK_RARE_IMPLICIT_FREE] = {"implicit-free", {"age"}},
+    [TIDEMARK_RARE_IMPLICIT_FREE] = {"implicit-free", {"number"}},
     [TIDEMARK_RARE_LOSS] = {"loss", {"thread", "events"}},
     [TIDEMARK_RARE_MAP] = {"map", {"thread", "node", "address", "length"}},
     [TIDEMARK_RARE_UNMAP] = {"unmap", {"thread", "address", "length"}},
@@ -187,7 +187,8 @@ static void dump_definitions(struct dump *dump, bool stacks)
 		dump_node(dump, dump->n_nodes);
 }
 
-static void dump_rare(struct dump *dump, const struct trace_rare *rare)
+/* next: the number that the next allocation will get */
+static void dump_rare(struct dump *dump, const struct trace_rare *rare, uint64_t next)
 {
 	bool known = rare->n_values > 0;
 	record_begin(&dump->record, known ? rare_lines[rare->kind].name : "unknown");
@@ -200,6 +201,8 @@ static void dump_rare(struct dump *dump, const struct trace_rare *rare)
 			record_text(&dump->record, key + 1, dump->trace->strings[rare->values[i]]);
 		else if (!strcmp(key, "address"))
 			record_hex(&dump->record, key, rare->values[i]);
+		else if (rare->kind == TIDEMARK_RARE_IMPLICIT_FREE)
+			record_number(&dump->record, key, next - 1 - rare->values[i]);
 		else
 			record_number(&dump->record, key, rare->values[i]);
 	}
@@ -240,7 +243,7 @@ static void dump_block(struct dump *dump, const struct trace_block *block)
 	block_walk_init(&walk, block);
 	for (bool more = true; more;) {
 		for (; rare < block->n_rares && block->rares[rare].position == walk.i; rare++)
-			dump_rare(dump, &block->rares[rare]);
+			dump_rare(dump, &block->rares[rare], block->first_alloc + walk.alloc);
 		more = block_walk_next(&walk, &event);
 		if (more)
 			dump_event(dump, block, &event);
@@ -309,7 +312,7 @@ static int dump_all(struct dump *dump, const struct dump_options *options, struc
 	progress_release(&progress);
 	dump_definitions(dump, options->events);
 	for (size_t i = 0; i < dump->n_marks; i++)
-		dump_rare(dump, &dump->marks[i]);
+		dump_rare(dump, &dump->marks[i], 0);
 	if (options->events)
 		dump_symbols(dump);
 	dump_footer(dump);
