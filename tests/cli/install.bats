@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# make install and uninstall: everything in its place, and working from there, staged or moved.
+
+load common
+
+# The build folder as make knows it: relative to ROOT, when it lies there.
+into() {
+    make -s -C "$ROOT" O="${BUILD#"$ROOT"/}" "$@"
+}
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    command -v go-md2man >/dev/null || skip "no go-md2man"
+}
+
+expected() {
+    local page
+    cat <<END
+bin/tidemark 755
+include/tidemark.h 644
+lib/tidemark/libtidemark.so 755
+lib/tidemark/tidemark-collector 755
+share/bash-completion/completions/tidemark 644
+share/fish/vendor_completions.d/tidemark.fish 644
+share/zsh/site-functions/_tidemark 644
+END
+    for page in "$ROOT"/docs/man/*.md; do
+        echo "share/man/man1/$(basename "$page" .md) 644"
+    done
+}
+
+@test "install puts exactly this there, uninstall takes it away" {
+    into install DESTDIR="$PWD/stage" PREFIX=/usr
+    diff <(expected | sort) <(cd stage/usr && find . -type f -printf '%P %m\n' | sort)
+    echo other >stage/usr/lib/other
+    into uninstall DESTDIR="$PWD/stage" PREFIX=/usr
+    assert_equal "$(find stage -type f)" stage/usr/lib/other
+    [ ! -e stage/usr/lib/tidemark ]
+    into uninstall DESTDIR="$PWD/stage" PREFIX=/usr
+}
+
+@test "the installed command records and reports, from a staged folder and a moved one with blanks" {
+    into install DESTDIR="$PWD/a stage" PREFIX=/opt/tm
+    PATH=/usr/bin:/bin run "a stage/opt/tm/bin/tidemark" record -o x.tmk -- sh -c 'echo out'
+    assert_equal "$status $output" "0 out
+tidemark: trace in 'x.tmk'"
+    mv "a stage/opt/tm" moved
+    PATH=/usr/bin:/bin moved/bin/tidemark record -q -o y.tmk -- sh -c 'echo out'
+    PATH=/usr/bin:/bin moved/bin/tidemark summary y.tmk
+    # functions have names: the collector found the command that resolves them
+    moved/bin/tidemark leaks --runtime --json y.tmk | jq -e '[.stacks[].frames[].function | select(. != null)] | length > 0'
+    ln -s moved/bin/tidemark linked
+    ./linked record -q -o z.tmk -- true
+    LD_PRELOAD="$PWD/moved/lib/tidemark/libtidemark.so" TIDEMARK_OUTPUT=env.tmk sh -c 'echo out'
+    wait_until moved/bin/tidemark summary --strict env.tmk
+}
+
+@test "the installed header is all that a program needs" {
+    into install DESTDIR="$PWD/stage" PREFIX=/usr
+    compile marked -Istage/usr/include -Wall -Wextra -Werror <<'END'
+#include <tidemark.h>
+int main(void) { tidemark_mark("from the program"); return 0; }
+END
+    ./marked
+    stage/usr/bin/tidemark record -q -o x.tmk -- ./marked
+    stage/usr/bin/tidemark dump x.tmk | grep 'from the program'
+}
+
+@test "a broken installation says what is missing" {
+    into install DESTDIR="$PWD/stage" PREFIX=/usr
+    rm stage/usr/lib/tidemark/libtidemark.so
+    run stage/usr/bin/tidemark record -- true
+    assert_equal "$status" 125
+    [[ $output == "tidemark: cannot find libtidemark.so and tidemark-collector in '"* ]] || false
+}
+
+@test "bash completes commands, options, costs and traces" {
+    touch one.tmk two.txt
+    completions() {
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+        _tidemark
+        echo "${COMPREPLY[@]}"
+    }
+    source "$ROOT/scripts/completion/tidemark.bash"
+    assert_equal "$(completions tidemark rec)" record
+    assert_equal "$(completions tidemark record --str)" --strict
+    assert_equal "$(completions tidemark top --cost al)" "allocated allocations"
+    assert_equal "$(completions tidemark summary o)" one.tmk
+    [[ " $(completions tidemark record -o x.tmk -- tidem) " == *" tidemark "* ]] || false
+}
+
+@test "scripts/deps names what is missing, with its package" {
+    mkdir bin
+    printf '#!/bin/sh\nexit 1\n' >bin/pkg-config
+    chmod +x bin/pkg-config
+    run env PATH="$PWD/bin:$PATH" "$ROOT/scripts/deps" --check build
+    assert_equal "$status" 1
+    [[ $output == *"tidemark: missing pkg-config package 'libdw' (Debian package libdw-dev)"* ]] || false
+    [[ $output == *"tidemark: install with: scripts/deps --install build"* ]] || false
+    run "$ROOT/scripts/deps" --check build
+    assert_equal "$status$output" 0
+    run "$ROOT/scripts/deps" --check nonsense
+    assert_equal "$status $output" "2 scripts/deps: unknown set 'nonsense'"
+}
+
+@test "make help lists every target" {
+    run into help
+    for target in all check bench fuzz lint fmt install uninstall demo clean help; do
+        grep -q "^  $target " <<<"$output"
+    done
+}
