@@ -1,0 +1,289 @@
+/* See addrmap.h. The table costs 4 bytes per 16 bytes of address space that holds blocks, but only its touched pages
+ * are resident: about 12 bytes for a block of 48, one page for a block of 64 KB and more. */
+#include "addrmap.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "hashing.h"
+
+#define UNITS (1u << 15)
+#define REGIONS (1u << 16)
+#define SLOTS 4096u
+#define SLAB_BYTES (1u << 20)
+
+/* Values of a slot below FIRST have a meaning of their own; a block whose number ends in one goes to the side map. */
+enum { SLOT_EMPTY = 0, SLOT_SIDE = 1, SLOT_TOMB = 2, SLOT_FIRST = 3 };
+
+struct addrmap_slab {
+	struct addrmap_slab *next;
+	size_t bytes;
+};
+
+/* Fresh zeroed pages; regions are handed out from slabs so that a small process costs few mmap calls. */
+static void *slab_take(struct addrmap *map, size_t bytes)
+{
+	size_t room = map->slabs ? map->slabs->bytes - map->slab_used_bytes : 0;
+	if (room < bytes) {
+		size_t slab_bytes = map->slabs ? SLAB_BYTES + 4096 : SLAB_BYTES / 2;
+		if (slab_bytes < bytes + 4096)
+			slab_bytes = bytes + 4096;
+		struct addrmap_slab *slab = mmap(NULL, slab_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (slab == MAP_FAILED)
+			return NULL;
+		slab->next = map->slabs;
+		slab->bytes = slab_bytes;
+		map->slabs = slab;
+		map->slab_used_bytes = 4096;
+	}
+	void *memory = (char *)map->slabs + map->slab_used_bytes;
+	map->slab_used_bytes += bytes;
+	return memory;
+}
+
+int addrmap_init(struct addrmap *map, bool tombs)
+{
+	memset(map, 0, sizeof(*map));
+	map->tombs = tombs;
+	map->units = slab_take(map, UNITS * sizeof(*map->units));
+	return map->units ? 0 : -1;
+}
+
+void addrmap_release(struct addrmap *map)
+{
+	while (map->slabs) {
+		struct addrmap_slab *slab = map->slabs;
+		map->slabs = slab->next;
+		munmap(slab, slab->bytes);
+	}
+	free(map->side);
+	memset(map, 0, sizeof(*map));
+}
+
+static inline bool is_paged(uint64_t address)
+{
+	return !(address >> 47) && !(address & 15);
+}
+
+static inline uint32_t *slot_find(const struct addrmap *map, uint64_t address)
+{
+	uint32_t **regions = map->units[address >> 32];
+	if (!regions)
+		return NULL;
+	uint32_t *region = regions[address >> 16 & 0xffff];
+	return region ? &region[address >> 4 & 0xfff] : NULL;
+}
+
+static __attribute__((noinline)) uint32_t *slot_make(struct addrmap *map, uint64_t address)
+{
+	uint32_t ***unit = &map->units[address >> 32];
+	if (!*unit)
+		*unit = slab_take(map, REGIONS * sizeof(**unit));
+	if (!*unit)
+		return NULL;
+	uint32_t **region = &(*unit)[address >> 16 & 0xffff];
+	if (!*region)
+		*region = slab_take(map, SLOTS * sizeof(**region));
+	return *region ? &(*region)[address >> 4 & 0xfff] : NULL;
+}
+
+static struct addrmap_entry *side_find(const struct addrmap *map, uint64_t address)
+{
+	if (!map->n_side)
+		return NULL;
+	size_t mask = map->side_capacity - 1;
+	for (size_t i = hash_pair(address, 0) & mask; map->side[i].address; i = (i + 1) & mask)
+		if (map->side[i].address == address)
+			return &map->side[i];
+	return NULL;
+}
+
+static void side_insert(struct addrmap *map, uint64_t address, uint64_t number)
+{
+	size_t mask = map->side_capacity - 1, i = hash_pair(address, 0) & mask;
+	while (map->side[i].address)
+		i = (i + 1) & mask;
+	map->side[i] = (struct addrmap_entry){address, number};
+	map->n_side++;
+}
+
+static int side_grow(struct addrmap *map)
+{
+	struct addrmap_entry *old = map->side;
+	size_t n_old = map->side_capacity, capacity = n_old ? 2 * n_old : 64;
+	struct addrmap_entry *side = calloc(capacity, sizeof(*side));
+	if (!side)
+		return -1;
+	map->side = side;
+	map->side_capacity = capacity;
+	map->n_side = 0;
+	for (size_t i = 0; i < n_old; i++)
+		if (old[i].address)
+			side_insert(map, old[i].address, old[i].number);
+	free(old);
+	return 0;
+}
+
+/* returns: as addrmap_put */
+static int side_put(struct addrmap *map, uint64_t address, uint64_t number, uint64_t *old)
+{
+	struct addrmap_entry *entry = side_find(map, address);
+	if (entry) {
+		*old = entry->number;
+		entry->number = number;
+		return 1;
+	}
+	if ((map->n_side + 1) * 3 > map->side_capacity * 2 && side_grow(map) < 0)
+		return -1;
+	side_insert(map, address, number);
+	return 0;
+}
+
+/* Linear probing without tombstones: move later entries of the run back into the hole. */
+static bool side_take(struct addrmap *map, uint64_t address, uint64_t *number)
+{
+	struct addrmap_entry *entry = side_find(map, address);
+	if (!entry)
+		return false;
+	*number = entry->number;
+	size_t mask = map->side_capacity - 1, hole = (size_t)(entry - map->side);
+	for (size_t i = (hole + 1) & mask; map->side[i].address; i = (i + 1) & mask) {
+		size_t home = hash_pair(map->side[i].address, 0) & mask;
+		if (((i - home) & mask) >= ((i - hole) & mask)) {
+			map->side[hole] = map->side[i];
+			hole = i;
+		}
+	}
+	map->side[hole].address = 0;
+	map->n_side--;
+	return true;
+}
+
+/* The whole number of a slot's value: the largest one below next with these low bits. */
+static inline uint64_t number_of(uint32_t value, uint64_t next)
+{
+	return next - (uint32_t)((uint32_t)next - value);
+}
+
+static __attribute__((noinline)) int put_rare(
+    struct addrmap *map, uint64_t address, uint32_t *slot, uint64_t number, uint64_t *old)
+{
+	if (address == 0)
+		return -1;
+	if (!slot)
+		return side_put(map, address, number, old);
+	int had = 0;
+	uint32_t value = *slot;
+	if (value == SLOT_SIDE) {
+		had = side_take(map, address, old);
+	} else if (value >= SLOT_FIRST) {
+		*old = number_of(value, number);
+		had = 1;
+	}
+	if ((uint32_t)number >= SLOT_FIRST) {
+		*slot = (uint32_t)number;
+		return had;
+	}
+	uint64_t none;
+	*slot = SLOT_SIDE;
+	return side_put(map, address, number, &none) < 0 ? -1 : had;
+}
+
+int addrmap_put(struct addrmap *map, uint64_t address, uint64_t number, uint64_t *old)
+{
+	if (__builtin_expect(!is_paged(address) || address == 0, 0))
+		return put_rare(map, address, NULL, number, old);
+	uint32_t *slot = slot_find(map, address);
+	if (__builtin_expect(!slot, 0)) {
+		slot = slot_make(map, address);
+		if (!slot)
+			return -1;
+	}
+	uint32_t value = *slot;
+	if (__builtin_expect((value == SLOT_EMPTY || value == SLOT_TOMB) && (uint32_t)number >= SLOT_FIRST, 1)) {
+		*slot = (uint32_t)number;
+		return 0;
+	}
+	return put_rare(map, address, slot, number, old);
+}
+
+static __attribute__((noinline)) enum addrmap_found take_rare(
+    struct addrmap *map, uint64_t address, uint32_t *slot, uint64_t *number)
+{
+	if (!slot && is_paged(address) && address) {
+		slot = map->tombs ? slot_make(map, address) : NULL;
+		if (slot)
+			*slot = SLOT_TOMB;
+		return ADDRMAP_NONE;
+	}
+	if (!slot)
+		return side_take(map, address, number) ? ADDRMAP_LIVE : ADDRMAP_NONE;
+	uint32_t value = *slot;
+	*slot = map->tombs ? SLOT_TOMB : SLOT_EMPTY;
+	if (value == SLOT_SIDE)
+		return side_take(map, address, number) ? ADDRMAP_LIVE : ADDRMAP_NONE;
+	return value == SLOT_TOMB ? ADDRMAP_FREED : ADDRMAP_NONE;
+}
+
+enum addrmap_found addrmap_take(struct addrmap *map, uint64_t address, uint64_t next, uint64_t *number)
+{
+	uint32_t *slot = is_paged(address) ? slot_find(map, address) : NULL;
+	if (__builtin_expect(!slot || *slot < SLOT_FIRST, 0))
+		return take_rare(map, address, slot, number);
+	*number = number_of(*slot, next);
+	*slot = map->tombs ? SLOT_TOMB : SLOT_EMPTY;
+	return ADDRMAP_LIVE;
+}
+
+void addrmap_restore(struct addrmap *map, uint64_t address, uint64_t number, uint64_t next)
+{
+	uint64_t none;
+	uint32_t *slot = is_paged(address) ? slot_find(map, address) : NULL;
+	if (slot && next - number < ADDRMAP_SWEEP_PERIOD && (uint32_t)number >= SLOT_FIRST)
+		*slot = (uint32_t)number;
+	else if (side_put(map, address, number, &none) == 0 && slot)
+		*slot = SLOT_SIDE;
+}
+
+void addrmap_forget(struct addrmap *map, uint64_t address)
+{
+	uint32_t *slot = is_paged(address) ? slot_find(map, address) : NULL;
+	if (slot && *slot == SLOT_TOMB)
+		*slot = SLOT_EMPTY;
+}
+
+bool addrmap_has(const struct addrmap *map, uint64_t address)
+{
+	if (!is_paged(address))
+		return side_find(map, address);
+	const uint32_t *slot = slot_find(map, address);
+	return slot && (*slot == SLOT_SIDE || *slot >= SLOT_FIRST);
+}
+
+static int region_sweep(struct addrmap *map, uint32_t *region, uint64_t base, uint64_t next)
+{
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		if (region[i] < SLOT_FIRST)
+			continue;
+		uint64_t number = number_of(region[i], next), none;
+		if (next - number < ADDRMAP_SWEEP_PERIOD)
+			continue;
+		if (side_put(map, base + 16ull * i, number, &none) < 0)
+			return -1;
+		region[i] = SLOT_SIDE;
+	}
+	return 0;
+}
+
+int addrmap_sweep(struct addrmap *map, uint64_t next)
+{
+	for (uint64_t u = 0; u < UNITS; u++) {
+		if (!map->units[u])
+			continue;
+		for (uint64_t r = 0; r < REGIONS; r++)
+			if (map->units[u][r] && region_sweep(map, map->units[u][r], u << 32 | r << 16, next) < 0)
+				return -1;
+	}
+	return 0;
+}

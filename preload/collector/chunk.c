@@ -1,0 +1,123 @@
+/* See chunk.h. One mutex, held for a few instructions; an eventfd is written only when the writer sleeps. */
+#include "chunk.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A full chunk is 100 to 300 KB: 96 of them are about a million events that the disk may be behind. */
+#define QUEUE_MAX_CHUNKS 96u
+#define POOL_MAX_CHUNKS 3u
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t room;
+	struct item *first, **last; /* lock */
+	uint32_t n_items, n_chunks; /* lock */
+	struct chunk *pool;         /* lock */
+	uint32_t n_pool;            /* lock */
+	bool writer_sleeps;         /* lock */
+	int fd;
+} queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .last = &queue.first, .fd = -1};
+
+int queue_init(void)
+{
+	queue.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return queue.fd < 0 ? -1 : 0;
+}
+
+int queue_fd(void)
+{
+	return queue.fd;
+}
+
+void queue_kick(void)
+{
+	uint64_t one = 1;
+	ssize_t n = write(queue.fd, &one, sizeof(one));
+	(void)n; /* fails only when it is readable already */
+}
+
+struct chunk *chunk_new(struct tracefile *file)
+{
+	pthread_mutex_lock(&queue.lock);
+	struct chunk *chunk = queue.pool;
+	if (chunk) {
+		queue.pool = (struct chunk *)chunk->item.next;
+		queue.n_pool--;
+	}
+	pthread_mutex_unlock(&queue.lock);
+	if (!chunk)
+		chunk = malloc(sizeof(*chunk));
+	if (!chunk)
+		return NULL;
+	chunk->item = (struct item){NULL, ITEM_EVENTS, file};
+	chunk->n_events = chunk->n_allocs = chunk->n_refs = chunk->n_runs = chunk->n_steps = chunk->n_rares = 0;
+	for (uint32_t i = 0; i < CHUNK_EVENTS / 64; i++)
+		chunk->ops[i] = chunk->moves[i] = 0;
+	return chunk;
+}
+
+void chunk_free(struct chunk *chunk)
+{
+	for (uint32_t i = 0; i < chunk->n_rares; i++)
+		free(chunk->rares[i].text);
+	pthread_mutex_lock(&queue.lock);
+	bool keep = queue.n_pool < POOL_MAX_CHUNKS;
+	if (keep) {
+		chunk->item.next = (struct item *)queue.pool;
+		queue.pool = chunk;
+		queue.n_pool++;
+	}
+	pthread_mutex_unlock(&queue.lock);
+	if (!keep)
+		free(chunk);
+}
+
+void queue_put(struct item *item)
+{
+	item->next = NULL;
+	pthread_mutex_lock(&queue.lock);
+	while (item->kind == ITEM_EVENTS && queue.n_chunks >= QUEUE_MAX_CHUNKS)
+		pthread_cond_wait(&queue.room, &queue.lock);
+	*queue.last = item;
+	queue.last = &item->next;
+	queue.n_items++;
+	queue.n_chunks += item->kind == ITEM_EVENTS;
+	bool kick = queue.writer_sleeps;
+	queue.writer_sleeps = false;
+	pthread_mutex_unlock(&queue.lock);
+	if (kick)
+		queue_kick();
+}
+
+struct item *queue_take(void)
+{
+	pthread_mutex_lock(&queue.lock);
+	struct item *item = queue.first;
+	if (item) {
+		queue.first = item->next;
+		if (!queue.first)
+			queue.last = &queue.first;
+		queue.n_items--;
+		if (item->kind == ITEM_EVENTS && queue.n_chunks-- == QUEUE_MAX_CHUNKS)
+			pthread_cond_signal(&queue.room);
+	} else {
+		uint64_t count;
+		ssize_t n = read(queue.fd, &count, sizeof(count));
+		(void)n;
+		queue.writer_sleeps = true;
+	}
+	pthread_mutex_unlock(&queue.lock);
+	return item;
+}
+
+uint32_t queue_length(void)
+{
+	pthread_mutex_lock(&queue.lock);
+	uint32_t n = queue.n_items;
+	pthread_mutex_unlock(&queue.lock);
+	return n;
+}
