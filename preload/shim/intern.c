@@ -12,7 +12,8 @@
 #define ID_BITS 26 /* 64 M nodes: 1 GiB of them */
 #define ID_MASK ((1u << ID_BITS) - 1)
 #define LINE 8u
-#define FIRST_BITS 14 /* 16 K entries: 128 KiB; a small program has 1,000 to 5,000 nodes */
+#define FIRST_BITS 16 /* 64 K entries: 512 KiB, if that is no more than FIRST_SHARE; a small program has 1,000 to 5,000 nodes */
+#define FIRST_SHARE 32u
 #define LEAST_BITS 9
 #define GROW_BITS 3 /* few levels, because what is new is looked for in all of them */
 #define LAST_BITS 24
@@ -90,7 +91,7 @@ static uint64_t claim_level(uint32_t n)
 	uint64_t free_bytes = used < shm->tables.size_bytes ? shm->tables.size_bytes - used : 0;
 	if (bits > LAST_BITS)
 		bits = LAST_BITS;
-	while (8ull << bits > (n ? free_bytes : free_bytes / 2))
+	while (8ull << bits > (n ? free_bytes : free_bytes / FIRST_SHARE))
 		if (--bits < LEAST_BITS)
 			return 0;
 	uint64_t offset = atomic_fetch_add_explicit(&shm->tables_used_bytes, 8ull << bits, memory_order_relaxed);
@@ -119,6 +120,12 @@ uint32_t intern_find(uint64_t hash)
 {
 	uint64_t scattered = scatter(hash);
 	uint32_t n = count_levels();
+	/* What is new is in none of them: let the memory work on all at once. */
+	for (uint32_t i = 0; i + 1 < n; i++) {
+		struct level level = open_level(i);
+		if (level.entries)
+			__builtin_prefetch(&level.entries[(scattered & (level.lines - 1)) * LINE]);
+	}
 	for (uint32_t i = n; i-- > 0;) {
 		struct level level = open_level(i);
 		uint32_t id = level.entries ? find_in(level, scattered) : 0;
@@ -178,7 +185,7 @@ static uint32_t add_node(uint64_t word, uint32_t parent, uint64_t hash)
 uint32_t intern_add(struct intern_path *path)
 {
 	uint64_t hash = atomic_load_explicit(&modules_seed, memory_order_relaxed);
-	uint32_t known = path->n;
+	uint32_t known = path->n - 1;
 	uint32_t id = 0;
 	for (uint32_t i = 0; i < path->n; i++)
 		path->hashes[i] = hash = intern_extend(hash, path->words[i]);

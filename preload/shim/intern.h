@@ -46,7 +46,7 @@ struct intern_path {
 	uint32_t known;
 };
 
-/* The node of a stack, and with it all its ancestors. Changes nothing but path->n_known and what it has room for.
+/* Add a stack that intern_find did not find, with all its ancestors. Changes nothing but path->n_known and what it has room for.
  * returns: 0 when there is no room */
 uint32_t intern_add(struct intern_path *path);
 

@@ -23,10 +23,14 @@
 #define SPARE_FRAMES 64u       /* walked beyond the depth before the shortcut for deep stacks is tried */
 #define LIBUNWIND_DEPTH 16384u /* deeper stacks lose their root: libunwind always begins at the leaf */
 
-/* When the shortcuts cost more than they save: judged every WINDOW walks, off for so many captures. */
 #define WARM_UP 64u /* captures of a thread before it gets a recall */
-#define WINDOW 128u
-#define REST 8192u
+/* A shortcut that costs more than it saves is left off for REST captures. The memo needs longer to show its worth: it
+ * remembers a stack when it comes for the second time. */
+#define TRAIL_WINDOW 256u
+#define TRAIL_REST 8192u
+#define MEMO_WINDOW 4096u
+#define MEMO_REST 4096u /* and twice as much each time that it does not pay, up to MEMO_REST_MAX */
+#define MEMO_REST_MAX 131072u
 
 struct stack_state {
 	uint32_t busy; /* set while the fields below change; found set: a handler left by siglongjmp in the middle */
@@ -34,8 +38,10 @@ struct stack_state {
 	struct recall *recall; /* NULL until the thread has shown that it is worth it */
 	uint32_t rest;      /* captures to walk without trail and memo */
 	uint32_t memo_rest; /* captures to do without the memo */
-	uint32_t n_hits;    /* of the memo, in this window */
-	uint32_t n_walks;
+	uint32_t next_rest; /* for the memo, if it does not pay again */
+	uint32_t n_hits;    /* of the memo, since it was last judged */
+	uint32_t n_misses;
+	uint32_t n_walks; /* since the trail was last judged */
 	uint64_t n_new_frames;
 	uint64_t n_frames;
 	struct unwind_walk walk;
@@ -239,18 +245,24 @@ static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
 }
 
 /* Do the shortcuts pay? Where most frames of most stacks are new, comparing and writing down what was known costs more than
- * walking it again. */
+ * walking it again; unless the memo answers most of the time. */
 static void judge(struct stack_state *s)
 {
-	bool memo_pays = s->n_hits * 4 > s->n_walks;
-	if (!memo_pays)
-		s->memo_rest = REST;
-	if (!memo_pays && s->n_new_frames * 2 > s->n_frames)
-		s->rest = REST;
-	s->n_hits = 0;
+	if (s->memo_rest == 0 && ++s->n_misses + s->n_hits >= MEMO_WINDOW) {
+		bool pays = s->n_hits >= s->n_misses / 2;
+		if (!pays)
+			s->memo_rest = s->next_rest < MEMO_REST ? MEMO_REST : s->next_rest;
+		s->next_rest = pays ? 0 : s->memo_rest < MEMO_REST_MAX ? 2 * s->memo_rest : MEMO_REST_MAX;
+		s->n_hits = s->n_misses = 0;
+	}
+	s->n_new_frames += s->walk.n;
+	s->n_frames += s->walk.n + (uint64_t)(s->walk.join + 1);
+	if (++s->n_walks < TRAIL_WINDOW)
+		return;
+	if (s->memo_rest && s->n_new_frames * 2 > s->n_frames)
+		s->rest = TRAIL_REST;
 	s->n_walks = 0;
-	s->n_new_frames = 0;
-	s->n_frames = 0;
+	s->n_new_frames = s->n_frames = 0;
 }
 
 /* Add the trail to the trie, from the innermost of its frames whose node is known. */
@@ -283,10 +295,7 @@ static uint32_t capture_by_trail(struct stack_state *s, uint64_t pc, uint64_t sp
 		return intern_walk(s);
 	if (w->join >= 0)
 		w->broken = r->broken;
-	s->n_new_frames += w->n;
-	s->n_frames += w->n + (uint64_t)(w->join + 1);
-	if (++s->n_walks == WINDOW)
-		judge(s);
+	judge(s);
 	if (!recall_add(r, w, seed_now()) || r->n > 2 * w->half)
 		return intern_walk(s);
 	struct unwind_known *leaf = &r->frames[r->n - 1];
@@ -339,7 +348,8 @@ uint32_t stack_special(uint32_t flags)
 	uint64_t hash;
 	uint32_t id;
 	struct intern_path path = {&word, &hash, &id, 1, 0, 0};
-	return intern_add(&path);
+	id = intern_find(intern_extend(seed_now(), word));
+	return id ? id : intern_add(&path);
 }
 
 void stack_unloaded(void)
