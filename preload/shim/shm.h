@@ -11,6 +11,14 @@
 /* The mapping; NULL until it stands, and for ever when recording is off. Written once by the constructor. */
 extern struct tidemark_shm *shm;
 
+/* Create and map the memory and set shm; called once, by the constructor. Under RLIMIT_AS everything that grows is
+ * smaller. The header is filled in but for clock, start_*, depth_limit, unwinder, suppressions and maps_recorded.
+ * returns: the descriptor for the collector, to be closed by the caller; negative when there is no such memory */
+int shm_create(void);
+
+/* Take it back: recording does not start. */
+void shm_discard(void);
+
 /* Pointer to byte `offset` of an area. The caller has made sure with shm_ensure that it is open. */
 static inline void *shm_at(const struct tidemark_area *area, uint64_t offset_bytes)
 {
@@ -28,6 +36,9 @@ uint32_t shm_put_string(const char *s, size_t n);
 
 /* Zeroed private memory for the shim, counted in own_private_bytes; NULL when mmap fails. Never freed. */
 void *shm_private(size_t bytes);
+
+/* What shm_private handed out, in this process and its forefathers since their image's start. */
+uint64_t shm_private_bytes(void);
 
 /* Which process slot is this process (private; changes after fork). */
 extern struct tidemark_proc *proc_self;

@@ -1,0 +1,143 @@
+/* Hooks for jemalloc's extended interface. They are not exported: a program that asks whether mallocx exists, by a weak
+ * reference or dlsym, must get the answer that it gets without us. Where a jemalloc is there, the slots through which the
+ * loaded objects call it are pointed at the hooks. What the program finds by dlsym, or what a library loaded later calls,
+ * is not recorded; a block that ends by free() all the same is counted as unknown there. */
+#include "hooks_jemalloc.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "objects.h"
+#include "emit.h"
+
+static struct {
+	void *(*mallocx)(size_t size, int flags);
+	void *(*rallocx)(void *block, size_t size, int flags);
+	size_t (*xallocx)(void *block, size_t size, size_t extra, int flags);
+	void (*sdallocx)(void *block, size_t size, int flags);
+	void (*dallocx)(void *block, int flags);
+} je;
+
+static void *hook_mallocx(size_t size, int flags)
+{
+	uint64_t since = emit_position();
+	void *block = je.mallocx(size, flags);
+	if (likely(block != NULL))
+		emit_alloc(HOOK_FRAME, since, block, size, TIDEMARK_API_MALLOCX);
+	return block;
+}
+
+static void *hook_rallocx(void *block, size_t size, int flags)
+{
+	struct emit_move move;
+	emit_move_begin(&move, HOOK_FRAME, block);
+	void *moved = je.rallocx(block, size, flags);
+	if (likely(moved != NULL))
+		emit_move_done(&move, HOOK_FRAME, moved, size, TIDEMARK_API_RALLOCX);
+	else
+		emit_move_failed(&move, HOOK_FRAME);
+	return moved;
+}
+
+/* Resizes in place or not at all: what it returns is the block's real size, and it succeeded if that reaches `size`. */
+static size_t hook_xallocx(void *block, size_t size, size_t extra, int flags)
+{
+	struct emit_move move;
+	emit_move_begin(&move, HOOK_FRAME, block);
+	size_t now = je.xallocx(block, size, extra, flags);
+	if (now >= size)
+		emit_move_done(&move, HOOK_FRAME, block, now - size < extra ? now : size + extra, TIDEMARK_API_RALLOCX);
+	else
+		emit_move_failed(&move, HOOK_FRAME);
+	return now;
+}
+
+static void hook_sdallocx(void *block, size_t size, int flags)
+{
+	struct emit_ending ending;
+	emit_ending_begin(&ending, HOOK_FRAME, block);
+	je.sdallocx(block, size, flags);
+	emit_ending_end(&ending);
+}
+
+static void hook_dallocx(void *block, int flags)
+{
+	struct emit_ending ending;
+	emit_ending_begin(&ending, HOOK_FRAME, block);
+	je.dallocx(block, flags);
+	emit_ending_end(&ending);
+}
+
+static const struct {
+	const char *name;
+	void **real;
+	void *hook;
+} hooks[] = {
+    {"mallocx", (void **)&je.mallocx, (void *)hook_mallocx},
+    {"rallocx", (void **)&je.rallocx, (void *)hook_rallocx},
+    {"xallocx", (void **)&je.xallocx, (void *)hook_xallocx},
+    {"sdallocx", (void **)&je.sdallocx, (void *)hook_sdallocx},
+    {"dallocx", (void **)&je.dallocx, (void *)hook_dallocx},
+};
+#define N_HOOKS (sizeof(hooks) / sizeof(hooks[0]))
+
+static bool is_reference(const ElfW(Rela) *r)
+{
+#if defined(__x86_64__)
+	unsigned type = ELF64_R_TYPE(r->r_info);
+	return r->r_addend == 0 && (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64);
+#elif defined(__aarch64__)
+	unsigned type = ELF64_R_TYPE(r->r_info);
+	return r->r_addend == 0 && (type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT || type == R_AARCH64_ABS64);
+#endif
+}
+
+static bool is_protected(const struct object *object, uintptr_t address)
+{
+	for (unsigned i = 0; i < object->n_headers; i++) {
+		const ElfW(Phdr) *p = &object->headers[i];
+		if (p->p_type == PT_GNU_RELRO && address - object->base - p->p_vaddr < p->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+static void set_slot(const struct object *object, uintptr_t address, void *value)
+{
+	uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE), page = address & ~(page_bytes - 1);
+	bool protected = is_protected(object, address);
+	if (protected && SYS3(mprotect, page, page_bytes, PROT_READ | PROT_WRITE) < 0)
+		return;
+	*(void **)address = value;
+	if (protected)
+		SYS3(mprotect, page, page_bytes, PROT_READ);
+}
+
+static bool redirect(const struct object *object, void *argument)
+{
+	(void)argument;
+	if (object_is_shim(object) || object_find(object, "mallocx", false)) /* not what jemalloc does by itself */
+		return false;
+	for (unsigned table = 0; table < 2; table++) {
+		for (size_t i = 0; object->relocations[table] && i < object->n_relocations[table]; i++) {
+			const ElfW(Rela) *r = &object->relocations[table][i];
+			if (ELF64_R_SYM(r->r_info) == 0 || !is_reference(r))
+				continue;
+			const char *name = object->strings + object->symbols[ELF64_R_SYM(r->r_info)].st_name;
+			for (unsigned h = 0; h < N_HOOKS; h++) {
+				if (*hooks[h].real && strcmp(name, hooks[h].name) == 0)
+					set_slot(object, object->base + r->r_offset, hooks[h].hook);
+			}
+		}
+	}
+	return false;
+}
+
+void jemalloc_init(void)
+{
+	for (unsigned i = 0; i < N_HOOKS; i++)
+		*hooks[i].real = objects_next(hooks[i].name, false);
+	if (je.mallocx)
+		objects_each(redirect, NULL);
+}

@@ -1,0 +1,9 @@
+/* mmap and its kin. */
+#ifndef HOOKS_MAP_H
+#define HOOKS_MAP_H
+
+#include <stdbool.h>
+
+extern bool maps_recorded; /* TIDEMARK_MMAP=1; written once, by the constructor */
+
+#endif

@@ -1,0 +1,215 @@
+/* The constructor: decides whether this process is recorded, and sets everything up before any other constructor runs
+ * (the library is linked with -z initfirst, so libc's own has not run either). Enters: argv and envp. Leaves: recording on,
+ * or a library that only passes calls through. Keeps no descriptor open and creates no thread. */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "clock.h"
+#include "emit.h"
+#include "hooks_cxx.h"
+#include "hooks_jemalloc.h"
+#include "hooks_map.h"
+#include "join.h"
+#include "objects.h"
+#include "options.h"
+#include "real.h"
+#include "shm.h"
+#include "slot.h"
+#include "text.h"
+#include "thread.h"
+
+#define MAX_CMDLINE_BYTES 32768u
+#define MAX_SUPPRESSIONS_BYTES 65535u
+#define MAX_PATH 4096
+
+static struct options options;
+
+static void say(const char *what, const char *detail)
+{
+	char line[512];
+	if (!options.verbose)
+		return;
+	struct text text = text_in(line, sizeof(line));
+	text_put(&text, "tidemark: ");
+	text_put(&text, what);
+	if (detail) {
+		text_put(&text, " '");
+		text_put(&text, detail);
+		text_put(&text, "'");
+	}
+	text_put(&text, "\n");
+	SYS3(write, 2, line, text.at - line);
+}
+
+/* --- the environment of what the program starts --- */
+
+static char session_entry[sizeof("TIDEMARK_SESSION=") + JOIN_NAME_BYTES + MAX_PATH];
+static char children_entry[32];
+
+/* Name the session that this process started to all that it starts. libc takes the kernel's array only after us, and the
+ * array cannot grow: the new variable takes the place of TIDEMARK_OUTPUT, and carries its value behind a comma for a
+ * process that cannot reach the session. */
+static void name_session(const char *name)
+{
+	struct text text = text_in(session_entry, sizeof(session_entry));
+	text_put(&text, "TIDEMARK_SESSION=");
+	text_put(&text, name);
+	text_put(&text, ",");
+	text_put(&text, options.output);
+	*(options.session_slot ? options.session_slot : options.output_slot) = session_entry;
+}
+
+/* The next images of this process will see in it that they are still the one to record, and children that they are not. */
+static void name_only_process(void)
+{
+	if (options.children || options.children_of || !options.children_slot)
+		return;
+	struct text text = text_in(children_entry, sizeof(children_entry));
+	text_put(&text, "TIDEMARK_CHILDREN=0:");
+	text_put_number(&text, (uint64_t)SYS0(getpid), 10);
+	*options.children_slot = children_entry;
+}
+
+/* --- what the collector wants to know --- */
+
+static uint32_t put_exe(void)
+{
+	char path[MAX_PATH];
+	long n = SYS4(readlinkat, AT_FDCWD, "/proc/self/exe", path, sizeof(path));
+	if (n > 0 && n < MAX_PATH)
+		return shm_put_string(path, (size_t)n);
+	const char *name = (const char *)getauxval(AT_EXECFN);
+	return name ? shm_put_string(name, strnlen(name, MAX_PATH)) : 0;
+}
+
+/* argv's strings lie one behind the other on the stack, as in /proc/PID/cmdline. */
+static uint32_t put_cmdline(int argc, char **argv, uint32_t *bytes)
+{
+	*bytes = 0;
+	if (argc < 1 || !argv[0])
+		return 0;
+	const char *end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
+	if (end <= argv[0])
+		return 0;
+	size_t n = (size_t)(end - argv[0]);
+	if (n > MAX_CMDLINE_BYTES)
+		n = MAX_CMDLINE_BYTES;
+	*bytes = (uint32_t)n;
+	return shm_put_string(argv[0], n);
+}
+
+static bool find_suppressions(const struct object *object, void *argument)
+{
+	void **found = argument;
+	*found = object_find(object, "__lsan_default_suppressions", false);
+	return *found != NULL;
+}
+
+/* The program's own word on what is no leak, in LeakSanitizer's way: a function that returns a constant text. */
+static uint32_t put_suppressions(void)
+{
+	void *found = NULL;
+	if (!objects_each(find_suppressions, &found))
+		return 0;
+	const char *text = ((const char *(*)(void))found)();
+	return text ? shm_put_string(text, strnlen(text, MAX_SUPPRESSIONS_BYTES)) : 0;
+}
+
+/* --- starting --- */
+
+/* returns: a socket to the collector, or a negative error number when this process is not to be recorded */
+static int find_session(char **envp)
+{
+	char name[JOIN_NAME_BYTES];
+	if (!options.children && options.children_of && options.children_of != (uint32_t)SYS0(getpid))
+		return -ECHILD;
+	if (options.session) {
+		int socket = join_session(options.session);
+		if (socket >= 0)
+			return socket;
+		say("cannot reach the session", options.session);
+	}
+	if (!options.output)
+		return -ENOENT;
+	int socket = join_new_session(&options, envp, name);
+	if (socket < 0) {
+		say("cannot start a collector for", options.output);
+		return socket;
+	}
+	name_session(name);
+	say("started a recording to", options.output);
+	int subreaper = 0;
+	if (SYS0(getpid) == 1 || (SYS2(prctl, PR_GET_CHILD_SUBREAPER, &subreaper) == 0 && subreaper))
+		say("this process adopts orphans, so the collector becomes its child", NULL);
+	return socket;
+}
+
+/* Set up all that recording needs. returns: the memory's descriptor, or negative */
+static int prepare(int argc, char **argv)
+{
+	uint32_t bytes;
+	int memfd = shm_create();
+	if (memfd < 0)
+		return memfd;
+	clock_start();
+	shm->depth_limit = options.depth;
+	shm->maps_recorded = options.mmap;
+	uint32_t exe = put_exe(), cmdline = put_cmdline(argc, argv, &bytes);
+	bounds_init(getauxval(AT_EXECFN) ? getauxval(AT_EXECFN) : (uintptr_t)argv);
+	if (!slot_init(options.children, exe, cmdline, bytes) || !threads_init()) {
+		SYS1(close, memfd);
+		return -ENOMEM;
+	}
+	shm->unwinder = stack_init(options.unwind, options.depth);
+	shm->suppressions_string = put_suppressions();
+	return memfd;
+}
+
+static bool begin(int argc, char **argv, char **envp)
+{
+	int socket = find_session(envp);
+	if (socket < 0)
+		return false;
+	int memfd = prepare(argc, argv);
+	int result = memfd < 0 ? memfd : join_send_image(socket, memfd);
+	SYS1(close, socket);
+	if (memfd >= 0)
+		SYS1(close, memfd);
+	if (result < 0)
+		say("cannot set up the recording", NULL);
+	return result == 0;
+}
+
+__attribute__((constructor)) static void start(int argc, char **argv, char **envp)
+{
+	int saved = errno;
+	real_init();
+	cxx_init();
+	jemalloc_init();
+	emit_fence_allocations = !real_malloc_is_known();
+	options_read(&options, envp);
+	if ((options.output || options.session) && begin(argc, argv, envp)) {
+		name_only_process();
+		maps_recorded = options.mmap;
+		recording = RECORDING_ON;
+		emit_flush_early();
+	} else {
+		recording = RECORDING_OFF;
+		shm_discard();
+	}
+	errno = saved;
+}
+
+__attribute__((destructor)) static void finish(void)
+{
+	if (recording == RECORDING_ON)
+		slot_exits();
+}
