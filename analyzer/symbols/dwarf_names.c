@@ -102,7 +102,10 @@ void dwarf_names_describe(Dwarf_Die *die, struct dwarf_function *function)
 			break;
 		function->die = next;
 	}
+	/* What dwz moved into a shared unit stands there without a language: the user's counts. */
 	if (dwarf_diecu(&function->die, &unit, NULL, NULL))
+		function->is_cxx = language_is_cxx(dwarf_srclang(&unit));
+	if (!function->is_cxx && dwarf_diecu(die, &unit, NULL, NULL))
 		function->is_cxx = language_is_cxx(dwarf_srclang(&unit));
 }
 

@@ -38,6 +38,7 @@ struct symbols_module {
 	uint64_t file[3]; /* of struct identity */
 	struct elf_image image; /* the file itself; empty when it could not be had or does not match */
 	struct elf_image debug; /* a separate debug file, or empty */
+	bool is_refused;        /* the user was told that the file is not to be used */
 	bool is_prepared;       /* tables and debug information were looked for */
 	struct symtab table;
 	struct dwarf_info *dwarf;
@@ -149,17 +150,20 @@ void symbols_free(struct symbols *symbols)
 static bool image_is_recorded(struct symbols_module *module)
 {
 	const struct symbols_options *options = &module->symbols->options;
+	bool told = module->is_refused;
 
+	module->is_refused = true;
 	if (!elf_image_has_id(&module->image, module->build_id, module->build_id_bytes)) {
-		warn(module->symbols, "'%s' is not the file that was recorded (its build-id differs): no symbols from it",
-		    module->path);
+		if (!told)
+			warn(module->symbols, "'%s' is not the file that was recorded (its build-id differs): no symbols from it",
+			    module->path);
 		return false;
 	}
-	if (module->build_id_bytes || options->trust_files)
+	if (module->build_id_bytes || options->trust_files || options->sysroot)
 		return true;
-	if (options->sysroot)
-		return true;
-	warn(module->symbols, "'%s' has no build-id, so it cannot be told whether it changed since the recording", module->path);
+	if (!told)
+		warn(module->symbols, "'%s' has no build-id, so it cannot be told whether it changed since the recording",
+		    module->path);
 	return false;
 }
 

@@ -1,0 +1,6 @@
+static ALWAYS_INLINE void from_header(void)
+{
+	STAY;
+	probe("header"); /* @header.h */
+	STAY;
+}
