@@ -116,7 +116,8 @@ enum tidemark_column_id {
 
 /* How a reference names the block that ends; there is one for each free and each move, in the order of the events.
  * next = the number the next allocation of the file will get, seen before the event: for a move its own new number,
- * so that the block born just before has age 0 in both. Wraps modulo 2^64. */
+ * so that the block born just before has age 0 in both. Wraps modulo 2^64. All present planes carry the mode;
+ * without any plane it is AGE, so a writer of all-zero deltas stores REF0 nevertheless. */
 enum tidemark_ref_mode {
 	TIDEMARK_REF_AGE = 0,   /* next - 1 - number */
 	TIDEMARK_REF_DELTA = 1, /* zigzag(number - the previous reference's number); before the first: first_alloc */

@@ -67,7 +67,7 @@ def bitmap(bits):
 
 
 def planes(first, values, mode=0):
-    count = max((v.bit_length() + 7) // 8 for v in values) if values else 0
+    count = max([(v.bit_length() + 7) // 8 for v in values] + [mode]) if values else 0
     return [(first + i, mode, bytes(v >> 8 * i & 0xFF for v in values)) for i in range(count)]
 
 
