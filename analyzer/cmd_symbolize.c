@@ -20,7 +20,12 @@
 #define READ_BYTES 65536
 #define MAX_LINE_BYTES (1u << 18) /* three escaped paths of 64 KiB */
 #define MAX_WAITING_BYTES (64u << 20) /* answers that nobody fetches: reading stops */
-#define MAX_DATA_BYTES (4ul << 30) /* of private memory: packed sections may claim any size */
+/* Of private memory: packed sections may claim any size. A sanitizer's shadow is larger than any limit. */
+#ifdef __SANITIZE_ADDRESS__
+#define MAX_DATA_BYTES RLIM_INFINITY
+#else
+#define MAX_DATA_BYTES (4ul << 30)
+#endif
 
 struct input {
 	char *bytes;
