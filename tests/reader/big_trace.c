@@ -1,6 +1,6 @@
-/* Writes a large synthetic trace for measuring readers: `big_trace FILE EVENTS LIVE SITES CHURN`.
+/* Writes a large synthetic trace for measuring readers: `big_trace FILE EVENTS LIVE SITES CHURN [LEAK]`.
  * LIVE blocks are alive all the time, filled at the start; then blocks come and go in pairs. CHURN percent of the frees
- * hit a random live block, the others the youngest. Deterministic. Test program. */
+ * hit a random live block, the others the youngest. Every LEAK-th allocation is never freed. Deterministic. Test program. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +114,7 @@ struct plan {
 	uint64_t n_live, wanted_live, next;
 	uint32_t n_sites;
 	unsigned churn_percent;
+	uint64_t leak_every; /* 0: never */
 };
 
 static uint32_t add_events(struct plan *plan, uint32_t n)
@@ -126,7 +127,9 @@ static uint32_t add_events(struct plan *plan, uint32_t n)
 		if (plan->n_live <= plan->wanted_live) {
 			ops[i / 8] |= (uint8_t)(1u << i % 8);
 			sites[n_allocs++] = random_below(plan->n_sites);
-			plan->live[plan->n_live++] = plan->next++;
+			if (plan->leak_every == 0 || plan->next % plan->leak_every)
+				plan->live[plan->n_live++] = plan->next;
+			plan->next++;
 			continue;
 		}
 		uint64_t at = random_below(100) < plan->churn_percent ? random_below(plan->n_live) : plan->n_live - 1;
@@ -152,13 +155,14 @@ static void write_file_header(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 6 || !(out = fopen(argv[1], "wb"))) {
-		fprintf(stderr, "usage: big_trace FILE EVENTS LIVE SITES CHURN_PERCENT\n");
+	if (argc < 6 || !(out = fopen(argv[1], "wb"))) {
+		fprintf(stderr, "usage: big_trace FILE EVENTS LIVE SITES CHURN_PERCENT [LEAK_EVERY]\n");
 		return 2;
 	}
 	uint64_t n_events = strtoull(argv[2], NULL, 10), done = 0, tick = 0;
 	struct plan plan = {.wanted_live = strtoull(argv[3], NULL, 10), .n_sites = (uint32_t)strtoul(argv[4], NULL, 10),
 	    .churn_percent = (unsigned)strtoul(argv[5], NULL, 10)};
+	plan.leak_every = argc > 6 ? strtoull(argv[6], NULL, 10) : 0;
 	plan.live = malloc((plan.wanted_live + 2) * sizeof(*plan.live));
 	if (!plan.live || plan.n_sites < 1 || plan.n_sites > 100000)
 		return 2;

@@ -1,6 +1,5 @@
-/* Prints a trace's profile as lines of text, the same as tests/reader/tmk_read.py does, for comparison; with --window
- * FROM TO also the window's figures, with --points N the timeline. Test program; links analyzer/core. */
-#include <inttypes.h>
+/* Prints a trace's profile as lines of text, the same as tests/reader/tmk_read.py does, for comparison. --window FROM TO adds
+ * the window's figures, --points N the timeline, --memory this program's peak. Test program; links analyzer/core. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,12 +56,24 @@ static void print_points(const struct profile *p)
 	}
 }
 
+/* Of this program alone; the rusage of a child would know what forked it. */
+static void print_memory(void)
+{
+	char line[256];
+	FILE *status = fopen("/proc/self/status", "r");
+	while (status && fgets(line, sizeof(line), status))
+		if (!strncmp(line, "VmHWM:", 6))
+			printf("memory_kb %ld\n", strtol(line + 6, NULL, 10));
+	if (status)
+		fclose(status);
+}
+
 int main(int argc, char **argv)
 {
 	struct profile_options options = {0};
 	struct profile *profile;
 	struct err err;
-	bool quiet = false;
+	bool quiet = false, memory = false;
 	int i = 2;
 	for (; i < argc; i++) {
 		if (!strcmp(argv[i], "--window") && i + 2 < argc) {
@@ -74,6 +85,8 @@ int main(int argc, char **argv)
 			options.whole_live = true;
 		} else if (!strcmp(argv[i], "--quiet")) {
 			quiet = true;
+		} else if (!strcmp(argv[i], "--memory")) {
+			memory = true;
 		}
 	}
 	if (argc < 2 || profile_read(&profile, argv[1], &options, &err) < 0) {
@@ -85,6 +98,8 @@ int main(int argc, char **argv)
 		print_rows(profile);
 	if (options.n_points || options.from)
 		print_points(profile);
+	if (memory)
+		print_memory();
 	if (!profile->trace->complete)
 		fprintf(stderr, "damage: %s\n", profile->trace->damage);
 	profile_free(profile);
