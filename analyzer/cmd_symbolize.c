@@ -49,6 +49,39 @@ static void process_prepare(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* What the dying process still owes: whole answers, so that its successor is asked on from the request that killed it. */
+static struct service *volatile dying_service;
+
+static void die_with_answers(int signal_number)
+{
+	struct service *service = dying_service;
+	size_t at = service ? service->out_sent : 0;
+
+	while (service && at < service->out_whole) {
+		ssize_t n = write(STDOUT_FILENO, service->out + at, service->out_whole - at);
+
+		if (n <= 0 && errno != EINTR)
+			break;
+		at += n > 0 ? (size_t)n : 0;
+	}
+	_exit(128 + signal_number);
+}
+
+/* Forged debug information may lead libdw astray, a file that shrinks while it is mapped raises SIGBUS. */
+static void catch_faults(struct service *service)
+{
+	static char stack_bytes[65536];
+	const stack_t stack = {.ss_sp = stack_bytes, .ss_size = sizeof(stack_bytes)};
+	const struct sigaction action = {.sa_handler = die_with_answers, .sa_flags = SA_ONSTACK | SA_RESETHAND};
+	static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+
+	dying_service = service;
+	if (sigaltstack(&stack, NULL))
+		return;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
 static int input_read(struct input *input)
 {
 	ssize_t n;
@@ -104,6 +137,7 @@ static int output_write(struct service *service)
 	if (service->out_sent * 2 >= service->out_bytes) {
 		memmove(service->out, service->out + service->out_sent, output_waiting(service));
 		service->out_bytes -= service->out_sent;
+		service->out_whole -= service->out_sent;
 		service->out_sent = 0;
 	}
 	return 0;
@@ -168,8 +202,10 @@ int cmd_symbolize(int argc, char **argv)
 		status = say_err(&err);
 	} else {
 		service_init(&service, symbols);
+		catch_faults(&service);
 		if (serve(&service))
 			status = CMD_TROUBLE;
+		dying_service = NULL;
 		service_release(&service);
 		symbols_free(symbols);
 	}

@@ -233,7 +233,7 @@ static int request_frame(struct service *service, char **fields, size_t n_fields
 	return 0;
 }
 
-int service_request(struct service *service, char *line)
+static int request_serve(struct service *service, char *line)
 {
 	char *fields[MAX_FIELDS];
 	size_t n_fields = fields_split(line, fields);
@@ -245,4 +245,12 @@ int service_request(struct service *service, char *line)
 	if (!strcmp(fields[0], "perfmap"))
 		return request_perf_map(service, fields, n_fields);
 	return 0;
+}
+
+int service_request(struct service *service, char *line)
+{
+	int result = request_serve(service, line);
+
+	service->out_whole = service->out_bytes;
+	return result;
 }

@@ -23,6 +23,7 @@ struct service {
 	struct symbols_module *perf_map; /* NULL: none named yet */
 	char *out;                       /* answers; whoever writes them counts in out_sent and may compact */
 	size_t out_bytes, out_sent, out_capacity;
+	size_t out_whole; /* bytes that are answers of finished requests; a signal handler may look */
 };
 
 void service_init(struct service *service, struct symbols *symbols);

@@ -542,7 +542,8 @@ void symbolizer_pump(void)
 		symbolizer_give_up();
 		return;
 	}
-	if (pump_out() < 0 || pump_in() < 0)
+	bool gone = pump_out() < 0;
+	if (pump_in() < 0 || gone) /* a dying child leaves its answers in the pipe: they are taken first */
 		restart_child();
 }
 
