@@ -28,7 +28,7 @@ enum module_state {
 
 /* What the loader says about one object. */
 struct object {
-	uint64_t start;
+	uint64_t start; /* of the part that holds the address that was asked for, until find_headers has found the whole */
 	uint64_t end;
 	uint64_t bias;
 	const char *name;
@@ -40,36 +40,69 @@ static struct module *known;
 static _Atomic uint32_t n_known;
 static char exe_path[PATH_BYTES];
 static uint64_t main_phdr;
+static uint32_t main_phdrs;
+static uint64_t main_bias; /* 0 also where there is no PT_PHDR: not position independent */
 static uint64_t vdso_start;
 
 _Atomic uint32_t modules_generation = 1;
 _Atomic uint64_t modules_seed = 0x6a09e667f3bcc909ull; /* any value will do: the fraction of the square root of 2 */
 
-static bool is_main(const struct object *o)
+static const ElfW(Phdr) * segment_of(const struct object *o, uint64_t address, uint32_t flags)
 {
-	return main_phdr >= o->start && main_phdr < o->end;
+	for (uint32_t i = 0; o->phdr && i < o->n_phdrs; i++) {
+		const ElfW(Phdr) *p = &o->phdr[i];
+		if (p->p_type == PT_LOAD && (p->p_flags & flags) == flags && address - o->bias - p->p_vaddr < p->p_filesz)
+			return p;
+	}
+	return NULL;
 }
 
-/* The program headers behind the ELF header that starts the first segment. */
+/* The executable may have no ELF header in memory, and any distance between its segments: known by its headers. */
+static bool is_main(const struct object *o)
+{
+	struct object whole = {0, 0, o->bias, NULL, (const ElfW(Phdr) *)(uintptr_t)main_phdr, main_phdrs};
+	return main_phdr && o->bias == main_bias && segment_of(&whole, o->start, 0);
+}
+
+/* Program headers behind an ELF header at this address. */
+static bool read_headers(struct object *o, uint64_t address)
+{
+	const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)(uintptr_t)address;
+	/* Only the first page can be there as far as is known before the headers have been read; packers hide even that. */
+	if (!probe_readable(address) || !probe_readable(address + 4088))
+		return false;
+	if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_phentsize != sizeof(ElfW(Phdr)))
+		return false;
+	if (header->e_phoff > 4096 || header->e_phoff + (uint64_t)header->e_phnum * sizeof(ElfW(Phdr)) > 4096)
+		return false;
+	o->phdr = (const ElfW(Phdr) *)(uintptr_t)(address + header->e_phoff);
+	o->n_phdrs = header->e_phnum;
+	return true;
+}
+
+/* From the headers, the whole range. */
+static void widen(struct object *o)
+{
+	for (uint32_t i = 0; i < o->n_phdrs; i++) {
+		if (o->phdr[i].p_type != PT_LOAD)
+			continue;
+		uint64_t low = (o->bias + o->phdr[i].p_vaddr) & ~4095ull;
+		uint64_t high = o->bias + o->phdr[i].p_vaddr + o->phdr[i].p_memsz;
+		o->start = low < o->start ? low : o->start;
+		o->end = high > o->end ? high : o->end;
+	}
+}
+
 static void find_headers(struct object *o)
 {
-	const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)(uintptr_t)o->start;
 	if (o->phdr)
 		return;
 	if (is_main(o)) {
 		o->phdr = (const ElfW(Phdr) *)(uintptr_t)main_phdr;
-		o->n_phdrs = (uint32_t)getauxval(AT_PHNUM);
+		o->n_phdrs = main_phdrs;
+	} else if (!read_headers(o, o->start) && (o->bias == o->start || o->bias & 4095 || !read_headers(o, o->bias)))
 		return;
-	}
-	/* Only the first page can be there as far as is known before the headers have been read; packers hide even that. */
-	if (!probe_readable(o->start) || !probe_readable(o->start + 4088))
-		return;
-	if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_phentsize != sizeof(ElfW(Phdr)))
-		return;
-	if (header->e_phoff > 4096 || header->e_phoff + (uint64_t)header->e_phnum * sizeof(ElfW(Phdr)) > 4096)
-		return;
-	o->phdr = (const ElfW(Phdr) *)(uintptr_t)(o->start + header->e_phoff);
-	o->n_phdrs = header->e_phnum;
+	widen(o);
 }
 
 struct search {
@@ -82,14 +115,7 @@ static int match_object(struct dl_phdr_info *info, size_t size, void *data)
 	struct search *search = data;
 	struct object o = {UINT64_MAX, 0, info->dlpi_addr, info->dlpi_name, info->dlpi_phdr, info->dlpi_phnum};
 	(void)size;
-	for (uint32_t i = 0; i < o.n_phdrs; i++) {
-		if (o.phdr[i].p_type != PT_LOAD)
-			continue;
-		uint64_t low = (o.bias + o.phdr[i].p_vaddr) & ~4095ull;
-		uint64_t high = o.bias + o.phdr[i].p_vaddr + o.phdr[i].p_memsz;
-		o.start = low < o.start ? low : o.start;
-		o.end = high > o.end ? high : o.end;
-	}
+	widen(&o);
 	if (search->address < o.start || search->address >= o.end)
 		return 0;
 	*search->object = o;
@@ -117,16 +143,6 @@ static bool ask_loader(uint64_t address, struct object *o)
 	return dl_iterate_phdr(match_object, &(struct search){address, o}) != 0;
 }
 #endif
-
-static const ElfW(Phdr) * segment_of(const struct object *o, uint64_t address, uint32_t flag)
-{
-	for (uint32_t i = 0; o->phdr && i < o->n_phdrs; i++) {
-		const ElfW(Phdr) *p = &o->phdr[i];
-		if (p->p_type == PT_LOAD && p->p_flags & flag && address - o->bias - p->p_vaddr < p->p_filesz)
-			return p;
-	}
-	return NULL;
-}
 
 static void find_unwind_information(const struct object *o, struct cfi_image *image)
 {
@@ -328,10 +344,15 @@ static uint32_t count_known(void)
 	return n < MAX_KNOWN ? n : MAX_KNOWN;
 }
 
+static bool fits(const struct module *m, const struct object *o)
+{
+	return m->start <= o->start && o->end <= m->end && m->bias == o->bias && m->name == o->name;
+}
+
 /* Is this active entry still the object that the loader has in its place? */
 static bool still_stands(struct module *m, struct object *o)
 {
-	if (m->start != o->start || m->end != o->end || m->name != o->name)
+	if (!fits(m, o))
 		return false;
 	if (!atomic_load_explicit(&m->doubtful, memory_order_acquire))
 		return true;
@@ -355,6 +376,7 @@ static struct module *find_known(struct object *o, bool *overlapped)
 			return m;
 		retire(m);
 		*overlapped = true;
+		find_headers(o);
 		if (m->start == o->start && m->end == o->end && same_identity(m, o))
 			back = m;
 	}
@@ -372,13 +394,16 @@ static struct module *add_known(struct object *o, bool overlapped)
 	struct module *m = &known[slot];
 	m->start = o->start;
 	m->end = o->end;
+	m->bias = o->bias;
 	m->name = o->name;
 	atomic_store_explicit(&m->doubtful, 0, memory_order_relaxed);
 	atomic_store_explicit(&m->state, CLAIMED, memory_order_release);
 	const ElfW(Phdr) *text = NULL;
-	for (uint32_t i = 0; o->phdr && i < o->n_phdrs && !text; i++)
-		if (o->phdr[i].p_type == PT_LOAD && o->phdr[i].p_flags & PF_X)
-			text = &o->phdr[i];
+	for (uint32_t i = 0; o->phdr && i < o->n_phdrs; i++) {
+		const ElfW(Phdr) *p = &o->phdr[i];
+		if (p->p_type == PT_LOAD && p->p_flags & PF_X && (!text || p->p_filesz > text->p_filesz))
+			text = p;
+	}
 	m->text_low = text ? o->bias + text->p_vaddr : 0;
 	m->text_high = text ? m->text_low + text->p_filesz : 0;
 	find_unwind_information(o, &m->image);
@@ -443,8 +468,7 @@ bool modules_check_unloaded(void)
 		if (atomic_load_explicit(&m->state, memory_order_acquire) != ACTIVE ||
 		    atomic_load_explicit(&m->doubtful, memory_order_relaxed))
 			continue;
-		if (ask_loader(m->start, &o) && m->start == o.start && m->end == o.end && m->name == o.name &&
-		    same_identity(m, &o))
+		if (ask_loader(m->start, &o) && fits(m, &o) && same_identity(m, &o))
 			continue;
 		/* Not retired yet: if the same object comes back to this place, its stacks are the same stacks. */
 		atomic_store_explicit(&m->doubtful, 1, memory_order_release);
@@ -467,6 +491,12 @@ bool modules_init(void)
 	if (!known)
 		return false;
 	main_phdr = getauxval(AT_PHDR);
+	main_phdrs = (uint32_t)getauxval(AT_PHNUM);
+	for (uint32_t i = 0; i < main_phdrs; i++) {
+		const ElfW(Phdr) *p = (const ElfW(Phdr) *)(uintptr_t)main_phdr + i;
+		if (p->p_type == PT_PHDR)
+			main_bias = main_phdr - p->p_vaddr;
+	}
 	vdso_start = getauxval(AT_SYSINFO_EHDR);
 	ssize_t n = readlink("/proc/self/exe", exe_path, sizeof(exe_path) - 1);
 	exe_path[n > 0 ? n : 0] = 0;

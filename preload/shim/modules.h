@@ -14,6 +14,7 @@
 struct module {
 	uint64_t start;
 	uint64_t end;
+	uint64_t bias;
 	uint64_t text_low; /* the executable segment */
 	uint64_t text_high;
 	struct cfi_image image; /* hdr is NULL when there is no usable unwind information */

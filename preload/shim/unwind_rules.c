@@ -24,12 +24,26 @@ static uint64_t guess(void)
 	return pack(RULE_GUESS, 16, RULE_BP_AT_CFA, -16);
 }
 
-/* mov $15, %rax; syscall: what a handler returns to (rt_sigreturn), with or without unwind information. */
+/* Code that is known by its bytes, because unwind information for it is missing or says too little. */
+static bool is_code(const struct module *m, uint64_t pc, const uint8_t *code, uint64_t n_bytes)
+{
+	return pc >= m->text_low && pc + n_bytes <= m->text_high &&
+	       memcmp((const void *)(uintptr_t)pc, code, n_bytes) == 0;
+}
+
+/* mov $15, %rax; syscall: what a handler returns to (rt_sigreturn). */
 static bool is_sigreturn(const struct module *m, uint64_t pc)
 {
 	static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
-	return pc >= m->text_low && pc + sizeof(code) <= m->text_high &&
-	       memcmp((const void *)(uintptr_t)pc, code, sizeof(code)) == 0;
+	return is_code(m, pc, code, sizeof(code));
+}
+
+/* mov %rbx, %rsp; mov (%rsp), %rdi; test %rdi, %rdi: glibc's __start_context, what the function that makecontext was given
+ * returns to: there is nothing above. */
+static bool is_start_context(const struct module *m, uint64_t pc)
+{
+	static const uint8_t code[] = {0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff};
+	return is_code(m, pc, code, sizeof(code));
 }
 
 static bool find_cfa(const struct cfi_row *row, enum rule_kind *kind, int64_t *offset)
@@ -104,6 +118,8 @@ uint64_t rules_compile(uint64_t pc, struct cfi_work *work)
 	uint64_t rule;
 	if (m && is_sigreturn(m, pc))
 		rule = RULE_SIGNAL;
+	else if (m && is_start_context(m, pc))
+		rule = RULE_END;
 	else if (m && m->image.hdr && cfi_find(&m->image, pc - 1, work) == CFI_OK)
 		rule = compile_row(&work->row);
 	else {

@@ -252,6 +252,9 @@ static enum progress step_row(struct walker *k, const struct cfi_row *row)
 		return BROKEN;
 	if (k->regs.r[CFI_RSP] <= sp && k->n_switches++ >= MAX_SWITCHES)
 		return BROKEN;
+	/* Packed rules need rbp. If it came from a register that only rows keep track of, this is the end for them. */
+	if (!k->rows_only && !(k->regs.known & 1u << CFI_RBP))
+		return BROKEN;
 	k->flags = row->signal_frame ? TIDEMARK_NODE_EXACT : 0;
 	return GO_ON;
 }

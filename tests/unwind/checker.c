@@ -3,7 +3,8 @@
  *
  * Differences are written to the file TIDEMARK_CHECK_LOG; the counters (struct counters) live in the file
  * TIDEMARK_CHECK_COUNTERS, shared by all processes, so that they survive any end. TIDEMARK_UNWIND: the mode.
- * TIDEMARK_CHECK_EVERY: compare only every n-th allocation (all are walked).
+ * TIDEMARK_CHECK_EVERY: compare only every n-th allocation (all are walked). TIDEMARK_CHECK_ARENA: allocate from an arena that is
+ * never freed, because the program's signal handlers allocate and libc's malloc does not allow that.
  *
  * The reference ends at code without unwind information; Tidemark goes on by frame pointers and marks it. So every frame of
  * the reference must be there, and what follows must begin with a guess. */
@@ -60,6 +61,37 @@ static uint32_t depth_limit = 256;
 static atomic_bool ready;
 static _Atomic uint32_t n_reports;
 static _Thread_local struct local *local __attribute__((tls_model("initial-exec")));
+
+#define ARENA_BYTES (16ull << 30)
+
+static char *arena; /* NULL: libc allocates */
+static _Atomic uint64_t arena_used;
+
+/* The size stands before the block. */
+static void *arena_allocate(size_t align, size_t n)
+{
+	align = align < 16 ? 16 : align;
+	uint64_t at = atomic_fetch_add(&arena_used, n + 2 * align + 16);
+	if (at + n + 2 * align + 16 > ARENA_BYTES)
+		return NULL;
+	uintptr_t p = ((uintptr_t)arena + at + 16 + align - 1) & ~(uintptr_t)(align - 1);
+	((size_t *)p)[-1] = n;
+	return (void *)p;
+}
+
+static bool in_arena(const void *p)
+{
+	return arena && (const char *)p >= arena && (const char *)p < arena + ARENA_BYTES;
+}
+
+static void *arena_reallocate(void *p, size_t n)
+{
+	void *to = arena_allocate(16, n);
+	size_t old = p ? ((size_t *)p)[-1] : 0;
+	if (to && p)
+		memcpy(to, p, old < n ? old : n);
+	return to;
+}
 
 static void say(const char *format, ...)
 {
@@ -248,43 +280,55 @@ __attribute__((visibility("default"))) void checker_sync(void)
 __attribute__((visibility("default"))) void *malloc(size_t n)
 {
 	CHECK();
-	return __libc_malloc(n);
+	return arena ? arena_allocate(16, n) : __libc_malloc(n);
 }
 
 __attribute__((visibility("default"))) void *calloc(size_t n, size_t m)
 {
 	CHECK();
-	return __libc_calloc(n, m);
+	return arena ? arena_allocate(16, n * m) : __libc_calloc(n, m);
 }
 
 __attribute__((visibility("default"))) void *realloc(void *p, size_t n)
 {
 	CHECK();
-	return __libc_realloc(p, n);
+	return arena && (!p || in_arena(p)) ? arena_reallocate(p, n) : __libc_realloc(p, n);
 }
 
 __attribute__((visibility("default"))) void *memalign(size_t a, size_t n)
 {
 	CHECK();
-	return __libc_memalign(a, n);
+	return arena ? arena_allocate(a, n) : __libc_memalign(a, n);
 }
 
 __attribute__((visibility("default"))) void *aligned_alloc(size_t a, size_t n)
 {
 	CHECK();
-	return __libc_memalign(a, n);
+	return arena ? arena_allocate(a, n) : __libc_memalign(a, n);
 }
 
 __attribute__((visibility("default"))) int posix_memalign(void **p, size_t a, size_t n)
 {
 	CHECK();
-	*p = __libc_memalign(a, n);
+	*p = arena ? arena_allocate(a, n) : __libc_memalign(a, n);
 	return *p ? 0 : ENOMEM;
 }
 
 __attribute__((visibility("default"))) void free(void *p)
 {
-	__libc_free(p);
+	if (!in_arena(p))
+		__libc_free(p);
+}
+
+/* For programs that were linked with another allocator. */
+__attribute__((visibility("default"))) size_t malloc_usable_size(void *p)
+{
+	static size_t (*real)(void *);
+	if (in_arena(p))
+		return ((size_t *)p)[-1];
+	if (!real)
+		real = (size_t(*)(void *))(uintptr_t)dlsym(dlopen("libc.so.6", RTLD_NOW), "malloc_usable_size");
+	return real(p);
 }
 
 __attribute__((visibility("default"))) int dlclose(void *handle)
@@ -333,6 +377,10 @@ static __attribute__((constructor)) void start(void)
 	if (counters == MAP_FAILED || !memory_init() || stack_init(mode, depth_limit) != mode) {
 		say("cannot start the unwinder\n");
 		return;
+	}
+	if (getenv("TIDEMARK_CHECK_ARENA")) {
+		void *memory = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		arena = memory == MAP_FAILED ? NULL : memory;
 	}
 	atomic_fetch_add(&counters->processes, 1);
 	atomic_store(&ready, true);

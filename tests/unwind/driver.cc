@@ -1,0 +1,309 @@
+/* Runs the generated functions (generate.py) in every situation that makes a stack hard to walk. driver SEED: the parts follow
+ * each other in one process, so that what one leaves behind is there for the next. The checker compares at every allocation;
+ * the program itself computes nothing and always ends with 0. */
+#include <csetjmp>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <initializer_list>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "generated.h"
+
+extern "C" void checker_sync(void) __attribute__((weak));
+extern "C" long asm_next(unsigned depth, unsigned seed);
+extern "C" void *asm_other_stack;
+
+static constexpr size_t page = 4096;
+static constexpr size_t stack_bytes = 64 * 1024;
+
+volatile long sink;
+void *asm_other_stack;
+
+void keep(void *p)
+{
+	__asm__ volatile("" : : "r"(p) : "memory");
+}
+
+#define F(n) f##n,
+function *const functions[] = {
+#include "functions.h"
+    asm_rbx, asm_expression, asm_saved_expression, asm_moved, asm_value, asm_switch, asm_restore, asm_big};
+#undef F
+const unsigned n_functions = sizeof(functions) / sizeof(functions[0]);
+
+__attribute__((noinline)) void allocate0(unsigned seed)
+{
+	void *p = malloc(seed % 100 + 1);
+	keep(p);
+	free(p);
+}
+
+__attribute__((noinline)) void allocate1(unsigned seed)
+{
+	void *p = calloc(seed % 10 + 1, 8);
+	keep(p);
+	p = realloc(p, seed % 300 + 1);
+	keep(p);
+	free(p);
+}
+
+__attribute__((noinline)) void allocate2(unsigned seed)
+{
+	char *p = new char[seed % 50 + 1];
+	keep(p);
+	delete[] p;
+}
+
+__attribute__((noinline)) void allocate3(unsigned seed)
+{
+	void *p = nullptr;
+	if (posix_memalign(&p, 64, seed % 100 + 1) == 0)
+		free(p);
+}
+
+__attribute__((noinline)) void allocate4(unsigned seed)
+{
+	char *s = strdup(seed % 2 ? "odd" : "even");
+	keep(s);
+	free(s);
+}
+
+long asm_next(unsigned depth, unsigned seed)
+{
+	if (depth == 0) {
+		allocate0(seed);
+		return 1;
+	}
+	return functions[seed * 7 % n_functions](depth - 1, seed * 3 + 1) + 1;
+}
+
+/* One random call. Exceptions that nobody below catches end here. */
+static void call(unsigned depth, unsigned seed)
+{
+	try {
+		sink = sink + functions[seed % n_functions](depth, seed / n_functions);
+	} catch (int e) {
+		allocate0((unsigned)e);
+	}
+}
+
+static void run_plain(unsigned seed, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		call((seed + i) % 12, (seed + i * 17) * 2654435761u);
+}
+
+static long recurse(unsigned depth, unsigned every, unsigned seed)
+{
+	if (depth % every == 0)
+		allocate0(seed);
+	if (depth == 0)
+		return 0;
+	return recurse(depth - 1, every, seed) + 1;
+}
+
+/* Two stacks that differ in their middle only, deep down. */
+static void run_deep(unsigned seed)
+{
+	for (unsigned depth : {100u, 250u, 260u, 300u, 330u, 1000u, 5000u})
+		sink = sink + recurse(depth, depth / 10, seed);
+	sink = sink + recurse(600, 1, seed);
+	sink = sink + recurse(600, 1, seed);
+}
+
+/* A stack of its own, between pages that must not be touched. */
+static char *map_stack(size_t bytes)
+{
+	char *p = (char *)mmap(nullptr, bytes + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mprotect(p + page, bytes, PROT_READ | PROT_WRITE);
+	return p + page;
+}
+
+static void unmap_stack(char *p, size_t bytes)
+{
+	munmap(p - page, bytes + 2 * page);
+}
+
+static thread_local ucontext_t main_context, coroutine_context[3];
+
+static void coroutine(int which, int seed)
+{
+	for (unsigned i = 0;; i++) {
+		call(i % 9, (unsigned)seed + i * 7919);
+		swapcontext(&coroutine_context[which], &main_context);
+	}
+}
+
+static void run_coroutines(unsigned seed)
+{
+	char *stack[3];
+	/* volatile: the loops' state must survive the switches */
+	for (volatile unsigned round = 0; round < 3; round++) {
+		for (volatile int i = 0; i < 3; i++) {
+			if (round == 0 || round == 2) /* the second round uses the stacks again as they are */
+				stack[i] = map_stack(4 * stack_bytes);
+			getcontext(&coroutine_context[i]);
+			coroutine_context[i].uc_stack.ss_sp = stack[i];
+			coroutine_context[i].uc_stack.ss_size = 4 * stack_bytes;
+			coroutine_context[i].uc_link = nullptr;
+			makecontext(&coroutine_context[i], (void (*)())coroutine, 2, (int)i, (int)(seed + round));
+		}
+		for (volatile unsigned step = 0; step < 60; step++)
+			swapcontext(&main_context, &coroutine_context[step % 3]);
+		if (round >= 1)
+			for (volatile int i = 0; i < 3; i++)
+				unmap_stack(stack[i], 4 * stack_bytes);
+	}
+}
+
+static sigjmp_buf out;
+static volatile sig_atomic_t jump_out, n_signals;
+
+static void handler(int, siginfo_t *, void *)
+{
+	unsigned n = (unsigned)n_signals++;
+	call(n % 5, n * 977);
+	if (jump_out) {
+		jump_out = 0;
+		siglongjmp(out, 1);
+	}
+}
+
+static void on_signal(int number, int flags)
+{
+	struct sigaction action = {};
+	action.sa_sigaction = handler;
+	action.sa_flags = SA_SIGINFO | flags;
+	sigaction(number, &action, nullptr);
+}
+
+static void run_signals(unsigned seed)
+{
+	stack_t alternate = {};
+	alternate.ss_sp = map_stack(4 * stack_bytes);
+	alternate.ss_size = 4 * stack_bytes;
+	sigaltstack(&alternate, nullptr);
+	on_signal(SIGUSR1, SA_ONSTACK);
+	on_signal(SIGUSR2, 0);
+	for (unsigned i = 0; i < 50; i++) {
+		raise(i % 2 ? SIGUSR1 : SIGUSR2);
+		call(i % 7, seed + i);
+	}
+	for (volatile unsigned i = 0; i < 20; i++) {
+		jump_out = 1;
+		if (sigsetjmp(out, 1) == 0)
+			raise(i % 2 ? SIGUSR1 : SIGUSR2);
+		if (checker_sync)
+			checker_sync();
+		call(3, seed + i);
+	}
+}
+
+/* At instructions that nobody chose: prologues, linkage tables, the unwinders themselves. */
+static void run_timer(unsigned seed, unsigned n)
+{
+	struct itimerval every = {{0, 130}, {0, 130}}, never = {};
+	on_signal(SIGALRM, seed % 2 ? SA_ONSTACK : 0);
+	setitimer(ITIMER_REAL, &every, nullptr);
+	run_plain(seed, n);
+	setitimer(ITIMER_REAL, &never, nullptr);
+}
+
+static jmp_buf back;
+
+static long jumper(unsigned depth, unsigned seed)
+{
+	char *room = (char *)alloca(seed % 64 + 1);
+	keep(room);
+	allocate0(seed);
+	if (depth == 0)
+		longjmp(back, 1);
+	return jumper(depth - 1, seed * 3 + 1) + room[0];
+}
+
+static void run_jumps(unsigned seed)
+{
+	for (volatile unsigned i = 0; i < 100; i++) {
+		if (setjmp(back) == 0)
+			sink = sink + jumper(i % 13, seed + i);
+		call(i % 6, seed + i);
+	}
+}
+
+static void *thread(void *argument)
+{
+	unsigned seed = (unsigned)(uintptr_t)argument;
+	run_plain(seed, 150);
+	run_coroutines(seed);
+	return nullptr;
+}
+
+static void run_threads(unsigned seed)
+{
+	pthread_t threads[3];
+	for (unsigned i = 0; i < 3; i++)
+		pthread_create(&threads[i], nullptr, thread, (void *)(uintptr_t)(seed + i));
+	for (pthread_t t : threads)
+		pthread_join(t, nullptr);
+}
+
+static void run_children(unsigned seed)
+{
+	pid_t pid = vfork();
+	if (pid == 0) {
+		call(5, seed);
+		_exit(0);
+	}
+	waitpid(pid, nullptr, 0);
+	pid = fork();
+	if (pid == 0) {
+		run_plain(seed, 50);
+		_exit(0);
+	}
+	waitpid(pid, nullptr, 0);
+}
+
+/* Two libraries of the same size take turns at one address. */
+static void run_libraries(const char *folder, unsigned seed)
+{
+	for (unsigned i = 0; i < 12; i++) {
+		char path[4096];
+		snprintf(path, sizeof(path), "%s/plugin%c.so", folder, i % 3 ? 'a' : 'b');
+		void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+		if (!library)
+			abort();
+		auto *enter = (function *)dlsym(library, "enter");
+		for (unsigned k = 0; k < 10; k++)
+			sink = sink + enter(k % 4, seed + k);
+		dlclose(library);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned seed = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
+	char *other_stack = map_stack(stack_bytes * 8) + stack_bytes * 8;
+	asm_other_stack = other_stack;
+	run_plain(seed, 400);
+	run_deep(seed);
+	run_coroutines(seed);
+	run_signals(seed);
+	run_jumps(seed);
+	run_threads(seed);
+	run_children(seed);
+	if (argc > 2)
+		run_libraries(argv[2], seed);
+	asm_other_stack = other_stack; /* whoever had it was left by an exception or a jump */
+	run_timer(seed, 300);
+	run_plain(seed + 1, 300);
+	return 0;
+}
