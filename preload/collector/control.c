@@ -1,6 +1,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,8 @@ int control_init(int listen_fd)
 {
 	control.listen_fd = listen_fd;
 	control.start_ns = mono_ns();
+	if (fcntl(listen_fd, F_SETFL, O_NONBLOCK) < 0)
+		return -1;
 	return events_add(listen_fd, EVENT_LISTEN, NULL);
 }
 
