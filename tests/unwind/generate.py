@@ -41,7 +41,7 @@ def body(rng, index, total, cxx):
     lines.append("if (depth == 0) {")
     lines.append("    allocate1(seed);")
     if throwing:
-        lines.append("    if (seed % 5 == 0) throw (int)seed;")
+        lines.append("    if (seed % 5 == 0 && may_throw) throw (int)seed;")
     lines.append(f"    return {' + '.join(live) if live else '1'};")
     lines.append("}")
     if tail and not guard:

@@ -12,6 +12,7 @@ typedef long function(unsigned depth, unsigned seed);
 extern function *const functions[];
 extern const unsigned n_functions;
 extern volatile long sink;
+extern volatile int may_throw;
 
 void keep(void *p); /* the compiler must believe that p is used */
 void allocate0(unsigned seed);
