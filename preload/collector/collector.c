@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -150,6 +151,25 @@ static void settle(void)
 	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+}
+
+/* A page of shared memory is not there: the target cut its file short, or memory ran out. Put zeros in its place; rings
+ * then look wrong and are given up, the others go on. */
+static void catch_bus_error(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t page = (uintptr_t)info->si_addr & ~(uintptr_t)4095;
+	int saved = errno;
+	(void)context;
+	void *zeros = mmap((void *)page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (zeros == MAP_FAILED || info->si_code != BUS_ADRERR)
+		signal(sig, SIG_DFL);
+	errno = saved;
+}
+
+static void install_bus_handler(void)
+{
+	struct sigaction action = {.sa_sigaction = catch_bus_error, .sa_flags = SA_SIGINFO | SA_RESTART};
+	sigaction(SIGBUS, &action, NULL);
 }
 
 /* ---- the loop ---- */
@@ -291,6 +311,7 @@ int main(int argc, char **argv)
 	}
 	const char *template = absolute(options.output);
 	settle();
+	install_bus_handler();
 	timebase_init(&drain_state.time);
 	drain_state.now_ns = mono_ns();
 	drain_state.rss_interval_ns = options.rss_interval_ms * MS;

@@ -107,7 +107,8 @@ static void take_image(const struct connection *c, int memfd, int pidfd)
 {
 	const char *why;
 	pid_t pid = c->peer.pid;
-	if (pidfd >= 0 && procfs_pidfd_pid(pidfd) != pid) {
+	pid_t sent = pidfd >= 0 ? procfs_pidfd_pid(pidfd) : 0;
+	if (pidfd >= 0 && sent != pid && sent != -1) { /* -1: it is dead by now */
 		close(pidfd);
 		pidfd = -1;
 	}

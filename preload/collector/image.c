@@ -1,5 +1,6 @@
 #include "image.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,8 @@ static const char *map_memory(struct image *image)
 {
 	struct stat st;
 	int seals = fcntl(image->memfd, F_GET_SEALS);
-	if (fstat(image->memfd, &st) < 0 || !S_ISREG(st.st_mode) || seals < 0 || !(seals & F_SEAL_SHRINK))
+	/* Where memfd_create is forbidden, the shim takes a file in /dev/shm, that cannot be sealed; see catch_bus_error. */
+	if (fstat(image->memfd, &st) < 0 || !S_ISREG(st.st_mode) || seals < 0 || !(seals & (F_SEAL_SHRINK | F_SEAL_SEAL)))
 		return "not a sealed memfd";
 	if (st.st_size < (off_t)sizeof(struct tidemark_shm) || (uint64_t)st.st_size > MAX_SHM_BYTES)
 		return "shared memory of a wrong size";
@@ -118,8 +120,8 @@ int image_is_mapped_elsewhere(struct image *image)
 	int flags = MAP_FIXED | MAP_NORESERVE;
 	if (mmap(place, image->mapped_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0) == MAP_FAILED)
 		return -1;
-	if (fcntl(image->memfd, F_ADD_SEALS, F_SEAL_WRITE) == 0)
-		return 0;
+	if (fcntl(image->memfd, F_ADD_SEALS, F_SEAL_WRITE) == 0 || (errno != EBUSY && image->mapped_check_wait_ns))
+		return 0; /* one that knows no seals is believed to be in use at the first time only */
 	void *again = mmap(place, image->mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | flags, image->memfd, 0);
 	return again == MAP_FAILED ? -1 : 1;
 }

@@ -148,6 +148,7 @@ int naming_open(const struct naming *naming, pid_t pid, bool is_root, const char
 	*out = NULL;
 	if (!entry)
 		return -1;
+	entry->serial = entries ? entries->serial + 1 : 1;
 	entry->pid = pid;
 	entry->is_root = is_root;
 	entry->base = base_name(naming, pid, is_root, exe);

@@ -16,6 +16,7 @@ struct naming {
 /* Where a file was written; kept for the session's life, because a later image of its process may rename it. */
 struct naming_entry {
 	struct naming_entry *next;
+	uint32_t serial; /* in the order of creation */
 	pid_t pid;
 	char *path;
 	char *base;     /* what it was named first */

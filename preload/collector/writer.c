@@ -66,6 +66,20 @@ static void add_losses(struct writer_report *report, const struct tracefile *fil
 		    (unsigned long long)lost, (int)file->origin.pid);
 }
 
+/* Images may be finished in another order than they began in. */
+static void add_root_name(struct naming_entry *name)
+{
+	size_t bytes = (writer.n_root_names + 1) * sizeof(*writer.root_names);
+	struct naming_entry **names = realloc(writer.root_names, bytes);
+	if (!names)
+		return;
+	uint32_t i = writer.n_root_names++;
+	for (; i > 0 && names[i - 1]->serial > name->serial; i--)
+		names[i] = names[i - 1];
+	names[i] = name;
+	writer.root_names = names;
+}
+
 static void report_file(const struct tracefile *file)
 {
 	pthread_mutex_lock(&writer.lock);
@@ -77,12 +91,8 @@ static void report_file(const struct tracefile *file)
 	add_losses(report, file);
 	if (file->origin.is_root) {
 		report->n_events += file->n_events;
-		size_t bytes = (writer.n_root_names + 1) * sizeof(*writer.root_names);
-		struct naming_entry **names = file->name ? realloc(writer.root_names, bytes) : NULL;
-		if (names) {
-			writer.root_names = names;
-			names[writer.n_root_names++] = file->name;
-		}
+		if (file->name)
+			add_root_name(file->name);
 	}
 	pthread_mutex_unlock(&writer.lock);
 }

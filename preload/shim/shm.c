@@ -139,8 +139,9 @@ static int open_memory(uint64_t total_bytes, bool file)
 		SYS1(close, fd);
 		return (int)result;
 	}
+	/* Not F_SEAL_SEAL: the collector asks by F_SEAL_WRITE at the end whether anybody maps the memory yet. */
 	if (!file)
-		SYS3(fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+		SYS3(fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
 	return fd;
 }
 
