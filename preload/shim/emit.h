@@ -16,6 +16,15 @@
  * exported function itself. */
 #define HOOK_FRAME ((const uintptr_t *)__builtin_frame_address(0))
 
+/* The value of a call that is given HOOK_FRAME. Something must happen after it: a call in tail position would become a jump
+ * out of the hook, and its saved frame pointer would be overwritten before anybody read it. */
+#define KEEP_FRAME(call) \
+	({ \
+		__typeof__(call) kept_ = (call); \
+		__asm__ volatile("" : "+r"(kept_)); \
+		kept_; \
+	})
+
 INLINE uintptr_t frame_sp(const uintptr_t *frame)
 {
 	return (uintptr_t)(frame + 2);
@@ -31,7 +40,7 @@ INLINE uint32_t frame_stack(struct stack_state *stack, const uintptr_t *frame)
 }
 
 /* Set by real.c: the allocator is none of those whose path from taking a block to returning is known to be long enough. */
-extern bool emit_fence_allocations;
+extern HIDDEN bool emit_fence_allocations;
 
 void emit_alloc_slow(const uintptr_t *frame, const void *block, size_t size_bytes, enum tidemark_api_id api);
 void emit_free_slow(const uintptr_t *frame, const void *block, enum tidemark_api_id api);

@@ -113,7 +113,7 @@ static NOINLINE void *resize(const uintptr_t *frame, void *block, size_t size, e
 
 EXPORT void *realloc(void *block, size_t size)
 {
-	return resize(HOOK_FRAME, block, size, TIDEMARK_API_REALLOC);
+	return KEEP_FRAME(resize(HOOK_FRAME, block, size, TIDEMARK_API_REALLOC));
 }
 
 /* By way of the real realloc: glibc's reallocarray would call the realloc above. */
@@ -122,7 +122,7 @@ EXPORT void *reallocarray(void *block, size_t n, size_t size)
 	size_t bytes;
 	if (unlikely(__builtin_mul_overflow(n, size, &bytes)))
 		return real.reallocarray(block, n, size);
-	return resize(HOOK_FRAME, block, bytes, TIDEMARK_API_REALLOCARRAY);
+	return KEEP_FRAME(resize(HOOK_FRAME, block, bytes, TIDEMARK_API_REALLOCARRAY));
 }
 
 /* --- aligned blocks --- */
@@ -139,25 +139,25 @@ EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
 EXPORT void *aligned_alloc(size_t alignment, size_t size)
 {
 	uint64_t since = emit_position();
-	return born(HOOK_FRAME, since, real.aligned_alloc(alignment, size), size, TIDEMARK_API_ALIGNED_ALLOC);
+	return KEEP_FRAME(born(HOOK_FRAME, since, real.aligned_alloc(alignment, size), size, TIDEMARK_API_ALIGNED_ALLOC));
 }
 
 EXPORT void *memalign(size_t alignment, size_t size)
 {
 	uint64_t since = emit_position();
-	return born(HOOK_FRAME, since, real.memalign(alignment, size), size, TIDEMARK_API_MEMALIGN);
+	return KEEP_FRAME(born(HOOK_FRAME, since, real.memalign(alignment, size), size, TIDEMARK_API_MEMALIGN));
 }
 
 EXPORT void *valloc(size_t size)
 {
 	uint64_t since = emit_position();
-	return born(HOOK_FRAME, since, real.valloc(size), size, TIDEMARK_API_VALLOC);
+	return KEEP_FRAME(born(HOOK_FRAME, since, real.valloc(size), size, TIDEMARK_API_VALLOC));
 }
 
 EXPORT void *pvalloc(size_t size)
 {
 	uint64_t since = emit_position();
-	return born(HOOK_FRAME, since, real.pvalloc(size), size, TIDEMARK_API_PVALLOC);
+	return KEEP_FRAME(born(HOOK_FRAME, since, real.pvalloc(size), size, TIDEMARK_API_PVALLOC));
 }
 
 /* --- other ways to free; they may go through free --- */

@@ -186,7 +186,7 @@ static NOINLINE void delete_block(const uintptr_t *frame, enum form form, void *
 		new_function *pass = (new_function *)PASS(form); \
 		if (likely(pass != NULL)) \
 			return pass(size, (second), (third)); \
-		return new_block(HOOK_FRAME, form, size, (second), (third)); \
+		return KEEP_FRAME(new_block(HOOK_FRAME, form, size, (second), (third))); \
 	}
 
 #define DEFINE_DELETE(form, symbol, parameters, second, third) \

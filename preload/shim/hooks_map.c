@@ -21,14 +21,14 @@ EXPORT void *mmap(void *address, size_t length, int protection, int flags, int f
 {
 	if (likely(!maps_recorded))
 		return real.mmap(address, length, protection, flags, fd, offset);
-	return mapped(HOOK_FRAME, real.mmap(address, length, protection, flags, fd, offset), length);
+	return KEEP_FRAME(mapped(HOOK_FRAME, real.mmap(address, length, protection, flags, fd, offset), length));
 }
 
 EXPORT void *mmap64(void *address, size_t length, int protection, int flags, int fd, off64_t offset)
 {
 	if (likely(!maps_recorded))
 		return real.mmap(address, length, protection, flags, fd, offset);
-	return mapped(HOOK_FRAME, real.mmap(address, length, protection, flags, fd, offset), length);
+	return KEEP_FRAME(mapped(HOOK_FRAME, real.mmap(address, length, protection, flags, fd, offset), length));
 }
 
 /* Stamped before the call, as a free is; the few calls that fail afterwards had no mapping to end. */
@@ -49,5 +49,5 @@ EXPORT void *mremap(void *address, size_t old_length, size_t new_length, int fla
 	if (likely(!maps_recorded) || moved == MAP_FAILED)
 		return moved;
 	emit_other(HOOK_FRAME, TIDEMARK_OP_UNMAP, 3, (uintptr_t)address, old_length);
-	return mapped(HOOK_FRAME, moved, new_length);
+	return KEEP_FRAME(mapped(HOOK_FRAME, moved, new_length));
 }
