@@ -147,7 +147,7 @@ static bool keeps_for_libc(const char *function)
 	    "__nss_*", "nss_*", "_nss_*", "__res_*", "__resolv_*", "context_alloc*", /* name service */
 	    "__tz*", "tzset*", /* time zones */
 	    "_dl_*", "__libc_dlopen*", "__libc_dlsym*", "dlopen_doit*", /* loader */
-	    "__new_exitfn*", "__cxa_thread_atexit*", "__libc_register_dl*", NULL};
+	    "__new_exitfn*", "__wcsmbs_load_conv*", "__cxa_thread_atexit*", "__libc_register_dl*", NULL};
 	return matches_any(patterns, skip_prefix(function, "__GI_"));
 }
 
