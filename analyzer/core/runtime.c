@@ -143,11 +143,12 @@ static bool keeps_for_libc(const char *function)
 	static const char *const patterns[] = {
 	    "_IO_*doallocate*", "_IO_*doallocbuf*", "_IO_default_pbackfail*", /* stdio buffers */
 	    "__gconv_[!o]*", "gconv_*", "find_derivation*", "read_conf_file*", /* conversion modules and their cache */
+	    "*mbrtowc*", "*wcrtomb*", "*btowc*", "*mbsrtowcs*", "*mbsnrtowcs*", "*wcsrtombs*", "*mbrlen*",
 	    "_nl_*", /* locale data, message catalogues */
 	    "__nss_*", "nss_*", "_nss_*", "__res_*", "__resolv_*", "context_alloc*", /* name service */
 	    "__tz*", "tzset*", /* time zones */
 	    "_dl_*", "__libc_dlopen*", "__libc_dlsym*", "dlopen_doit*", /* loader */
-	    "__new_exitfn*", "__wcsmbs_load_conv*", "__cxa_thread_atexit*", "__libc_register_dl*", NULL};
+	    "__new_exitfn*", "__check_pf*", "__wcsmbs_load_conv*", "__cxa_thread_atexit*", "__libc_register_dl*", NULL};
 	return matches_any(patterns, skip_prefix(function, "__GI_"));
 }
 
@@ -181,10 +182,11 @@ static bool is_emergency_pool(const struct frame_view *const *frames, size_t n)
 	return false;
 }
 
+/* A conversion handle is allocated by __gconv_open itself; what it calls fills caches. */
 static bool kept_inside(const struct frame_view *const *frames, size_t n_inner)
 {
 	for (size_t i = 0; i < n_inner; i++)
-		if (keeps_for_libc(frames[i]->function))
+		if (keeps_for_libc(frames[i]->function) || (i && !strcmp(frames[i]->function, "__gconv_open")))
 			return true;
 	return false;
 }

@@ -130,6 +130,8 @@ static void caches_behind_handed_over_blocks(void **state)
 	(void)state;
 	assert_false(owns("__gconv_open@c iconv_open@c main@p"));
 	assert_true(owns("__gconv_load_cache@c __gconv_open@c iconv_open@c main@p"));
+	assert_true(owns("tsearch@c ?@c ?@c __gconv_open@c iconv_open@c main@p"));
+	assert_true(owns("?@c ?@c mbrtowc@c ?@c regcomp@c main@p"));
 	assert_true(owns("__resolv_conf_load@c ?@c getaddrinfo@c main@p"));
 	assert_true(owns("_nl_load_locale@c newlocale@c main@p"));
 }
