@@ -1,5 +1,6 @@
 /* Prints a trace's profile as lines of text, the same as tests/reader/tmk_read.py does, for comparison. --window FROM TO adds
  * the window's figures, --points N the timeline, --memory this program's peak. Test program; links analyzer/core. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
