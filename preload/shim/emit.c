@@ -22,7 +22,7 @@ static uint32_t lost_early;
 
 static void keep_early(enum tidemark_op op, const void *block, size_t size_bytes, enum tidemark_api_id api)
 {
-	if (stack_loading || arena_has(block)) /* ours */
+	if (arena_has(block)) /* ours */
 		return;
 	if (n_early == MAX_EARLY)
 		lost_early++;

@@ -8,10 +8,10 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "shm.h"
+#include "sys.h"
 #include "unwind_probe.h"
 #include "unwind_rules.h"
 
@@ -219,7 +219,7 @@ static uint32_t put_relative(const char *name, size_t length)
 	if (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
 		return 0;
 	/* getcwd(3) may allocate; the system call does not, and says how many bytes it wrote, with the NUL. */
-	long got = syscall(SYS_getcwd, path, sizeof(path));
+	long got = SYS2(getcwd, path, sizeof(path));
 	if (got > 1 && path[0] == '/' && (size_t)got + length <= sizeof(path)) {
 		path[got - 1] = '/';
 		memcpy(path + got, name, length);

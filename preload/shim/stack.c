@@ -49,9 +49,13 @@ struct stack_state {
 	struct cfi_work work;
 };
 
-bool stack_loading;
+extern void *__libc_stack_end; /* of the loader: rsp at the entry point */
+#pragma weak __libc_stack_end
+
+uint64_t unwind_entry_sp = UINT64_MAX;
 static uint32_t depth_limit;
 static enum tidemark_unwinder engine = TIDEMARK_UNWIND_NONE;
+static bool libunwind_wanted;
 
 #define signal_fence() atomic_signal_fence(memory_order_seq_cst)
 
@@ -67,7 +71,7 @@ static size_t part_offset(enum part part)
 	    [PART_WORDS] = (depth_limit + 2) * sizeof(uint64_t),
 	    [PART_HASHES] = (depth_limit + 2) * sizeof(uint64_t),
 	    [PART_IDS] = (depth_limit + 2) * sizeof(uint32_t),
-	    [PART_ADDRESSES] = engine == TIDEMARK_UNWIND_LIBUNWIND ? LIBUNWIND_DEPTH * sizeof(void *) : 0,
+	    [PART_ADDRESSES] = libunwind_wanted ? LIBUNWIND_DEPTH * sizeof(void *) : 0,
 	};
 	size_t offset = 0;
 	for (int i = 0; i < (int)part; i++)
@@ -78,18 +82,25 @@ static size_t part_offset(enum part part)
 enum tidemark_unwinder stack_init(enum tidemark_unwinder mode, uint32_t depth)
 {
 	depth_limit = depth < MIN_DEPTH ? MIN_DEPTH : depth > MAX_DEPTH ? MAX_DEPTH : depth & ~1u;
+	if (&__libc_stack_end)
+		unwind_entry_sp = (uintptr_t)__libc_stack_end & ~(uintptr_t)15;
 	if (intern_init() != 0 || !modules_init())
 		return engine = TIDEMARK_UNWIND_NONE;
 	if (mode == TIDEMARK_UNWIND_NONE)
 		return engine = mode;
-	if (UNWIND_OWN_RULES && mode != TIDEMARK_UNWIND_LIBUNWIND && rules_init())
-		return engine = mode;
-	stack_loading = true;
-	engine = unwind_libunwind_init() ? TIDEMARK_UNWIND_LIBUNWIND : TIDEMARK_UNWIND_NONE;
-	stack_loading = false;
-	if (engine == TIDEMARK_UNWIND_NONE && UNWIND_OWN_RULES && rules_init())
-		engine = TIDEMARK_UNWIND_FAST;
-	return engine;
+	if (UNWIND_OWN_RULES && rules_init())
+		engine = mode == TIDEMARK_UNWIND_LIBUNWIND ? TIDEMARK_UNWIND_PLAIN : mode;
+	libunwind_wanted = engine == TIDEMARK_UNWIND_NONE || mode == TIDEMARK_UNWIND_LIBUNWIND;
+	return libunwind_wanted ? TIDEMARK_UNWIND_LIBUNWIND : engine;
+}
+
+void stack_main_begins(void)
+{
+	if (!shm || !libunwind_wanted)
+		return;
+	if (unwind_libunwind_init())
+		engine = TIDEMARK_UNWIND_LIBUNWIND;
+	shm->unwinder = engine;
 }
 
 size_t stack_state_bytes(void)

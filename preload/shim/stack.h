@@ -4,7 +4,6 @@
 #ifndef STACK_H
 #define STACK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,8 +28,9 @@ uint32_t stack_capture(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t
 /* The stack that is nothing but a mark: flags is TIDEMARK_NODE_EARLY, for events from before the shim could unwind. */
 uint32_t stack_special(uint32_t flags);
 
-/* True while stack_init loads libunwind: what the loader allocates meanwhile is not the program's. Constructor's thread only. */
-extern bool stack_loading;
+/* The program's main is about to be called: libc and the loader are ready for a dlopen. Loads libunwind if that is the engine;
+ * until then stacks are walked by own rules, or consist of their leaf. Called by the hook of __libc_start_main. */
+void stack_main_begins(void);
 
 /* A library may have been unloaded (after the real dlclose): forget what was known by address. */
 void stack_unloaded(void);

@@ -1,7 +1,8 @@
-/* libunwind as the engine: where no own rules exist for the architecture, or on request. It is loaded by the constructor,
+/* libunwind as the engine: where no own rules exist for the architecture, or on request. It is loaded when main begins,
  * privately (RTLD_LOCAL), because its exported _Unwind_* functions would otherwise take libgcc's place in the target.
  * It asks the loader for its objects under the loader's lock; that is why it is not the default. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <string.h>
 
 #include "intern.h"
@@ -18,6 +19,10 @@ bool unwind_libunwind_init(void)
 		void *library = dlopen("libunwind.so.8", RTLD_LOCAL | RTLD_NOW);
 		if (library)
 			backtrace_of = (backtrace_fn *)(uintptr_t)dlsym(library, "unw_backtrace");
+		/* What it sets up at its first use, it had better set up here than within a hook. */
+		void *address;
+		if (backtrace_of)
+			backtrace_of(&address, 1);
 	}
 	return backtrace_of != NULL;
 }
@@ -39,7 +44,9 @@ static bool is_sigreturn(uint64_t pc)
 
 void unwind_libunwind(struct unwind_walk *w, uint64_t pc, uint64_t sp, uint64_t bp)
 {
+	int saved_errno = errno; /* it makes system calls to see what can be read */
 	int n = backtrace_of(w->addresses, (int)w->n_addresses);
+	errno = saved_errno;
 	int i = 0;
 	uint32_t flags = 0;
 	w->n = 0;

@@ -67,10 +67,13 @@ static inline struct unwind_frame *unwind_frame_at(const struct unwind_walk *w, 
 	return &w->frames[i < w->capacity ? i : w->half + (i - w->half) % (w->capacity - w->half)];
 }
 
+/* Stack pointer of the process's first code, 16-byte aligned: frames at or above it are nobody's caller. Set by stack_init. */
+extern uint64_t unwind_entry_sp;
+
 /* Walk from the frame in which pc is a return address, with its sp and bp. */
 void unwind_own(struct unwind_walk *w, uint64_t pc, uint64_t sp, uint64_t bp);
 
-/* Load libunwind; in the constructor only. returns: false when it is not there */
+/* Load libunwind; when main begins, not earlier. returns: false when it is not there */
 bool unwind_libunwind_init(void);
 void unwind_libunwind(struct unwind_walk *w, uint64_t pc, uint64_t sp, uint64_t bp);
 

@@ -168,7 +168,7 @@ static enum progress walk_quick(struct walker *k)
 			}
 			break;
 		}
-		if (cfa < sp + 8 || cfa > high)
+		if (cfa < sp + 8 || cfa > high || (kind == RULE_GUESS && sp - unwind_entry_sp < 16))
 			break;
 		if (rule_bp(rule) != RULE_BP_SAME) {
 			uint64_t slot = (rule_bp(rule) == RULE_BP_AT_CFA ? cfa : bp) + (uint64_t)rule_bp_offset(rule);
@@ -270,7 +270,8 @@ static enum progress step(struct walker *k)
 	k->w->join = -1;
 	if (!push(k->w, pc, k->flags, &k->regs, rule))
 		return DONE;
-	if (rule == RULE_END)
+	/* The loader calls constructors from its entry point, which has no unwind information. */
+	if (rule == RULE_END || (rule_kind(rule) == RULE_GUESS && k->regs.r[CFI_RSP] - unwind_entry_sp < 16))
 		return DONE;
 	if (!on_own_stack(k->w, k->regs.r[CFI_RSP]) && ++k->n_slow > (uint64_t)SLOW_FACTOR * k->w->capacity)
 		return BROKEN;

@@ -382,6 +382,7 @@ static __attribute__((constructor)) void start(void)
 		void *memory = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		arena = memory == MAP_FAILED ? NULL : memory;
 	}
+	stack_main_begins();
 	atomic_fetch_add(&counters->processes, 1);
 	atomic_store(&ready, true);
 }
