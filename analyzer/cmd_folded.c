@@ -26,7 +26,7 @@ static int print_text(const struct folded_report *f, struct err *err)
 {
 	const struct frame_view **frames = NULL;
 	size_t capacity = 0;
-	struct folded folded = {.out = stdout, .offsets = f->offsets};
+	struct folded folded = {.out = stdout, .offsets = f->offsets, .stacks = f->stacks};
 	int result = 0;
 	size_t limit = report_json_limit(f->report.options, f->stacks->n_rows);
 	for (size_t i = 0; i < limit && !result; i++) {

@@ -55,13 +55,32 @@ int folded_name(struct folded *folded, const struct frame_view *view)
 	return append(folded, "]", 1);
 }
 
+/* Append the name of a view that stacks owns: made safe once. */
+static int append_kept(struct folded *folded, const struct frame_view *view)
+{
+	size_t start = folded->length, id = (size_t)(view - folded->stacks->views);
+	if (!folded->names && !(folded->names = calloc(folded->stacks->n_views, sizeof(*folded->names))))
+		return -1;
+	if (folded->names[id])
+		return append(folded, folded->names[id], strlen(folded->names[id]));
+	if (folded_name(folded, view) < 0)
+		return -1;
+	folded->names[id] = strndup(folded->line + start, folded->length - start);
+	return folded->names[id] ? 0 : -1;
+}
+
+static int append_frame(struct folded *folded, const struct frame_view *view)
+{
+	return folded->stacks ? append_kept(folded, view) : folded_name(folded, view);
+}
+
 int folded_line(struct folded *folded, const struct frame_view *const *frames, size_t n_frames, uint64_t value)
 {
 	folded->length = 0;
 	if (!n_frames && append(folded, "[lost]", 6) < 0)
 		return -1;
 	for (size_t i = n_frames; i-- > 0;)
-		if (folded_name(folded, frames[i]) < 0 || (i && append(folded, ";", 1) < 0))
+		if (append_frame(folded, frames[i]) < 0 || (i && append(folded, ";", 1) < 0))
 			return -1;
 	fwrite(folded->line, 1, folded->length, folded->out);
 	fprintf(folded->out, " %" PRIu64 "\n", value);
@@ -70,6 +89,10 @@ int folded_line(struct folded *folded, const struct frame_view *const *frames, s
 
 void folded_release(struct folded *folded)
 {
+	for (size_t i = 0; folded->names && i < folded->stacks->n_views; i++)
+		free(folded->names[i]);
+	free(folded->names);
 	free(folded->line);
+	folded->names = NULL;
 	folded->line = NULL;
 }

@@ -13,8 +13,11 @@
 struct folded {
 	FILE *out;
 	bool offsets; /* functions without a name as module+0xoffset; else [module] */
-	char *line;   /* private */
+	const struct stacks *stacks; /* whose frames come again and again: their names are kept; may be NULL */
+	/* private */
+	char *line;
 	size_t length, capacity;
+	char **names; /* by view of stacks */
 };
 
 /* Append a frame's name as it stands between semicolons to folded->line. What would break a line or a frame is replaced:
