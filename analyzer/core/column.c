@@ -68,9 +68,8 @@ static int unpack(struct columns *columns, struct column *column, unsigned id, s
 	size_t bytes;
 	switch (column->encoding) {
 	case TIDEMARK_ENCODING_RAW:
-		bytes = column->stored_bytes;
-		if (bytes == column->raw_bytes)
-			memcpy(column->buffer, column->stored, bytes);
+		bytes = column->raw_bytes;
+		memcpy(column->buffer, column->stored, bytes);
 		break;
 	case TIDEMARK_ENCODING_ZSTD:
 		bytes = ZSTD_decompressDCtx(columns->unpacker, column->buffer, column->raw_bytes, column->stored,
@@ -85,6 +84,17 @@ static int unpack(struct columns *columns, struct column *column, unsigned id, s
 	return 0;
 }
 
+/* Frames mostly say how much they hold: then a lie costs no memory. */
+static bool size_is_honest(const struct column *column)
+{
+	if (column->encoding == TIDEMARK_ENCODING_RAW)
+		return column->stored_bytes == column->raw_bytes;
+	if (column->encoding != TIDEMARK_ENCODING_ZSTD)
+		return true; /* unpack() tells */
+	unsigned long long said = ZSTD_getFrameContentSize(column->stored, column->stored_bytes);
+	return said == column->raw_bytes || said == ZSTD_CONTENTSIZE_UNKNOWN;
+}
+
 int columns_get(struct columns *columns, unsigned id, const uint8_t **data, uint32_t *bytes, struct err *err)
 {
 	struct column *column = &columns->by_id[id];
@@ -92,6 +102,8 @@ int columns_get(struct columns *columns, unsigned id, const uint8_t **data, uint
 	*bytes = 0;
 	if (!column->stored)
 		return 0;
+	if (!size_is_honest(column))
+		return err_set(err, TIDEMARK_ERR_CORRUPT, "column %u does not unpack to its size", id);
 	size_t need = (size_t)column->raw_bytes + SLACK_BYTES;
 	if (column->capacity < need) {
 		/* No realloc: the old contents are of no use. */
