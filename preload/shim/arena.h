@@ -12,7 +12,7 @@
 
 #define ARENA_BYTES (64 * 1024)
 
-extern char arena_memory[ARENA_BYTES];
+extern HIDDEN char arena_memory[ARENA_BYTES];
 
 /* returns: zeroed memory, aligned to `alignment` (a power of two) and at least 16; NULL when the arena is used up */
 void *arena_alloc(size_t size_bytes, size_t alignment);

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
-extern bool maps_recorded; /* TIDEMARK_MMAP=1; written once, by the constructor */
+#include "sys.h"
+
+extern HIDDEN bool maps_recorded; /* TIDEMARK_MMAP=1; written once, by the constructor */
 
 #endif

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "sys.h"
+
 struct real {
 	void *(*malloc)(size_t size);
 	void (*free)(void *block);
@@ -29,7 +31,7 @@ struct real {
 	void *(*mremap)(void *address, size_t old_length, size_t new_length, int flags, ...);
 };
 
-extern struct real real;
+extern HIDDEN struct real real;
 
 /* Look everything up; the first call of any allocation function does it, else the constructor. */
 void real_init(void);

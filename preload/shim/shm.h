@@ -6,10 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sys.h"
 #include "tidemark/ring.h"
 
 /* The mapping; NULL until it stands, and for ever when recording is off. Written once by the constructor. */
-extern struct tidemark_shm *shm;
+extern HIDDEN struct tidemark_shm *shm;
 
 /* Create and map the memory and set shm; called once, by the constructor. Under RLIMIT_AS everything that grows is
  * smaller. The header is filled in but for clock, start_*, depth_limit, unwinder, suppressions and maps_recorded.
@@ -41,7 +42,7 @@ void *shm_private(size_t bytes);
 uint64_t shm_private_bytes(void);
 
 /* Which process slot is this process (private; changes after fork). */
-extern struct tidemark_proc *proc_self;
-extern uint32_t proc_slot;
+extern HIDDEN struct tidemark_proc *proc_self;
+extern HIDDEN uint32_t proc_slot;
 
 #endif

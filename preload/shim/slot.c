@@ -126,6 +126,6 @@ bool slot_is_raw(void)
 
 void slot_exits(void)
 {
-	if (own_pid == (uint32_t)SYS0(getpid))
+	if (threads_are_own()) /* not in a forked child that has no slot of its own */
 		atomic_store_explicit(&proc_self->exit_status_known, 1, memory_order_relaxed);
 }

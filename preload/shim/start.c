@@ -18,7 +18,7 @@
 #include "hooks_jemalloc.h"
 #include "hooks_map.h"
 #include "join.h"
-#include "objects.h"
+#include "lsan_text.h"
 #include "options.h"
 #include "real.h"
 #include "shm.h"
@@ -106,20 +106,9 @@ static uint32_t put_cmdline(int argc, char **argv, uint32_t *bytes)
 	return shm_put_string(argv[0], n);
 }
 
-static bool find_suppressions(const struct object *object, void *argument)
-{
-	void **found = argument;
-	*found = object_find(object, "__lsan_default_suppressions", false);
-	return *found != NULL;
-}
-
-/* The program's own word on what is no leak, in LeakSanitizer's way: a function that returns a constant text. */
 static uint32_t put_suppressions(void)
 {
-	void *found = NULL;
-	if (!objects_each(find_suppressions, &found))
-		return 0;
-	const char *text = ((const char *(*)(void))found)();
+	const char *text = lsan_text();
 	return text ? shm_put_string(text, strnlen(text, MAX_SUPPRESSIONS_BYTES)) : 0;
 }
 

@@ -65,6 +65,11 @@ void threads_forked(void)
 		recording = RECORDING_OFF; /* its states would write into the parent's rings */
 }
 
+bool threads_are_own(void)
+{
+	return atomic_load_explicit(&slab->process, memory_order_relaxed) == PROCESS_LIVE;
+}
+
 static uint64_t block_signals(void)
 {
 	uint64_t all = ~0ull, old = 0;
@@ -301,7 +306,7 @@ void thread_lose(struct thread *t)
 bool thread_was_abandoned(uintptr_t then, uintptr_t now)
 {
 	uintptr_t low, high;
-	if (then == 0 || now < then)
+	if (now < then)
 		return false;
 	bounds_of_self(&low, &high);
 	return then >= low && now < high;
@@ -340,10 +345,7 @@ static struct thread *enter_level(struct thread *t, uintptr_t sp)
 		return NULL;
 	if (t->limit == 0 && !thread_was_abandoned(t->sp, sp)) /* at work below us */
 		return NULL;
-	t->limit = 0;
-	signal_fence();
-	t->sp = sp;
-	signal_fence();
+	thread_close(t, sp);
 	if (t->cursor + THREAD_ROOM_WORDS > t->open_limit && !extend(t)) {
 		thread_leave(t);
 		return NULL;

@@ -30,7 +30,7 @@ struct thread { /* one level of one thread; owner only */
 	struct tidemark_ring *ring; /* NULL: not attached */
 	struct stack_state *stack;
 	/* second cache line */
-	uintptr_t sp;         /* of the hook at work: the stack pointer of its caller; 0 when there is none */
+	uintptr_t sp;         /* while closed: stack pointer of the caller of the hook at work */
 	uintptr_t ending;     /* block whose end is recorded while the real call that ends it is still under way */
 	uintptr_t ending_sp;
 	struct thread *nested; /* the other level, NULL until needed */
@@ -44,23 +44,26 @@ struct thread { /* one level of one thread; owner only */
 static_assert(sizeof(struct thread) == 128, "two cache lines");
 
 /* What unattached threads use: all zero, never written. */
-extern struct thread thread_idle;
+extern HIDDEN struct thread thread_idle;
 
 /* From thread_idle to the thread's state. An offset, so that TLS that is still zero is right too. */
-extern _Thread_local intptr_t thread_offset __attribute__((tls_model("initial-exec")));
+extern HIDDEN _Thread_local intptr_t thread_offset __attribute__((tls_model("initial-exec")));
 
 enum recording { /* of this image and its forked children */
 	RECORDING_EARLY = 0, /* the constructor has not run: events are kept for it */
 	RECORDING_OFF = 1,
 	RECORDING_ON = 2,
 };
-extern enum recording recording; /* written by the constructor only */
+extern HIDDEN enum recording recording; /* written by the constructor only */
 
 /* Constructor, after shm stands and the process slot is claimed: set up the states' memory. returns: false without memory */
 bool threads_init(void);
 
 /* Where a fork is seen when the kernel cannot wipe memory; called in the forked child by its only thread. */
 void threads_forked(void);
+
+/* Is proc_self this process's slot? Not in a forked child without an event. */
+bool threads_are_own(void);
 
 /* Everything that thread_enter's compare does not let through.
  * sp: as in thread_enter. returns: the state, entered; NULL when the event cannot be recorded (counted if it is a loss)
@@ -70,8 +73,8 @@ struct thread *thread_enter_slow(uintptr_t sp);
 /* Enter the nested level of t, though t itself may be free. returns: NULL when there is none or it is at work */
 struct thread *thread_enter_nested(struct thread *t, uintptr_t sp);
 
-/* Is what a hook whose caller had stack pointer `then` left behind in this thread stale now, at a hook whose caller has
- * `now`, because a signal handler left it by siglongjmp? When in doubt it is not. */
+/* Was a hook whose caller had stack pointer `then` left by siglongjmp, as seen from one whose caller has `now`? When in doubt
+ * it was not. */
 bool thread_was_abandoned(uintptr_t then, uintptr_t now);
 
 /* Count an event that could not be recorded. */
@@ -85,6 +88,18 @@ INLINE struct thread *thread_self(void)
 /* Only the compiler must keep the order: the other party is a signal handler on this thread. */
 #define signal_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
+/* Whenever the state is closed, sp must say by whom, or what siglongjmp left could never be told from what is at work. So sp
+ * comes first; and once more, because a signal handler's hook may have come in between. */
+INLINE void thread_close(struct thread *t, uintptr_t sp)
+{
+	t->sp = sp;
+	signal_fence();
+	t->limit = 0;
+	signal_fence();
+	t->sp = sp;
+	signal_fence();
+}
+
 /* Close the state for others and make sure that there is room. sp: stack pointer of the hook's caller.
  * stack: set to the state's stack_state, read before anything is decided: if a signal handler forks in between, the child
  * goes on with a pointer that is still good.
@@ -95,17 +110,12 @@ INLINE bool thread_enter(struct thread *t, uintptr_t sp, struct stack_state **st
 	signal_fence();
 	if (unlikely(t->cursor + THREAD_ROOM_WORDS > t->limit))
 		return false;
-	t->limit = 0;
-	signal_fence();
-	t->sp = sp;
-	signal_fence();
+	thread_close(t, sp);
 	return true;
 }
 
 INLINE void thread_leave(struct thread *t)
 {
-	signal_fence();
-	t->sp = 0;
 	signal_fence();
 	t->limit = t->open_limit;
 }
