@@ -94,7 +94,7 @@ static void print_totals(const struct term *term, const struct overview *o)
 	line(term, "peak heap", size_text(a, t->peak_heap_bytes), "in %s block%s, after %s", count_text(b, t->peak_heap_blocks),
 	    plural(t->peak_heap_blocks), ticks_text(c, t->peak_tick));
 	if (t->peak_rss_bytes)
-		line(term, "peak RSS", size_text(a, t->peak_rss_bytes), "of the whole process, after %s", ticks_text(c, t->peak_rss_tick));
+		line(term, "peak RSS", size_text(a, t->peak_rss_bytes), "of the whole process with Tidemark in it, after %s", ticks_text(c, t->peak_rss_tick));
 	else
 		line(term, "peak RSS", "unknown", "no sample was taken");
 	line(term, "leaked", size_text(a, t->leaked_bytes), "in %s block%s alive at the end%s", count_text(b, t->leaked_blocks),
@@ -152,7 +152,7 @@ static void print_top_leaks(const struct term *term, const struct overview *o)
 {
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
 	if (!o->n_top_leaks) {
-		fputs("\nNo leaks: the program freed all its blocks.\n", term->out);
+		fputs("\nNo leaks of the program's own.\n", term->out);
 		return;
 	}
 	fputs("\nTop leaks (alive at the end)\n", term->out);
