@@ -194,7 +194,7 @@ uint32_t defs_node(struct defs *d, const struct image *image, uint32_t shared)
 	uint32_t n = 0, id = 0;
 	/* Ids fall towards the root, so the way ends; a chain that does not is cut at the root. */
 	for (uint32_t at = shared; at != 0 && n < MAX_STACK; n++) {
-		id = idmap_get(&d->node_ids, at);
+		id = idpages_get(&d->node_ids, at);
 		if (id || !image_node(image, at, &chain[n].node))
 			break;
 		chain[n].id = at;
@@ -203,7 +203,7 @@ uint32_t defs_node(struct defs *d, const struct image *image, uint32_t shared)
 	while (n-- > 0) {
 		uint32_t parent = id, frame = define_frame(d, image, &chain[n].node);
 		id = d->n_nodes + 1;
-		if (!frame || d->n_nodes + 1 >= TIDEMARK_MAX_IDS || idmap_put(&d->node_ids, chain[n].id, id) < 0) {
+		if (!frame || d->n_nodes + 1 >= TIDEMARK_MAX_IDS || idpages_put(&d->node_ids, chain[n].id, id) < 0) {
 			d->failed = true;
 			return 0;
 		}
@@ -304,7 +304,7 @@ void defs_release(struct defs *d)
 		bytes_release(column);
 	free(d->string_ids);
 	idmap_release(&d->module_ids);
-	idmap_release(&d->node_ids);
+	idpages_release(&d->node_ids);
 	free(d->frame_table);
 	free(d->site_table);
 	free(d->asked_modules);

@@ -5,6 +5,7 @@
 
 #include "bytes.h"
 #include "idmap.h"
+#include "idpages.h"
 #include "image.h"
 
 struct site_entry {
@@ -28,7 +29,7 @@ struct defs {
 	uint32_t *string_ids; /* by number in stringpool.h; 0: not in this file */
 	uint32_t string_ids_capacity;
 	struct idmap module_ids; /* index in the shared memory -> id */
-	struct idmap node_ids;   /* node of the shared memory -> id */
+	struct idpages node_ids; /* node of the shared memory -> id */
 	struct frame_entry *frame_table;
 	uint32_t frame_capacity;
 	struct site_entry *site_table;

@@ -47,6 +47,16 @@ static inline void clock_fence(void)
 #endif
 }
 
+/* Inside a loop that waits for another processor. */
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 void timebase_init(struct timebase *tb);
 
 /* Measure again; to be called every 10 ms or so. returns: CLOCK_MONOTONIC now */
