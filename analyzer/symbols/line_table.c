@@ -344,7 +344,7 @@ struct rows { /* of all good sequences, as they come */
 	size_t first_row; /* of the sequence that is being read */
 };
 
-static int row_append(struct rows *rows, uint64_t address, uint64_t file, int64_t line)
+static int row_append(struct rows *rows, uint64_t address, uint64_t file, uint64_t line)
 {
 	struct row *row = rows->n_rows > rows->first_row ? &rows->rows[rows->n_rows - 1] : NULL;
 
@@ -357,7 +357,7 @@ static int row_append(struct rows *rows, uint64_t address, uint64_t file, int64_
 		row->address = address;
 	}
 	row->file = file < LINE_NO_FILE ? (uint32_t)file : LINE_NO_FILE;
-	row->line = line > 0 && line < UINT32_MAX ? (uint32_t)line : 0;
+	row->line = line <= INT32_MAX ? (uint32_t)line : 0;
 	return 0;
 }
 
@@ -387,8 +387,7 @@ static int sequence_finish(struct rows *rows, uint64_t end, const struct line_pl
 }
 
 struct machine {
-	uint64_t address, file;
-	int64_t line;
+	uint64_t address, file, line; /* a forged line wraps around */
 };
 
 static const struct machine machine_start = {0, 1, 1};
@@ -426,7 +425,7 @@ static int standard_run(struct program *program, unsigned opcode, struct machine
 		machine->address += take_uleb(cursor) * program->min_instruction;
 		return 0;
 	case DW_LNS_advance_line:
-		machine->line = (int64_t)((uint64_t)machine->line + (uint64_t)take_sleb(cursor));
+		machine->line += (uint64_t)take_sleb(cursor);
 		return 0;
 	case DW_LNS_set_file:
 		machine->file = take_uleb(cursor);
@@ -456,7 +455,7 @@ static int program_run(struct program *program, struct rows *rows)
 			unsigned adjusted = opcode - program->opcode_base;
 
 			machine.address += (uint64_t)(adjusted / program->line_range) * program->min_instruction;
-			machine.line += program->line_base + (int)(adjusted % program->line_range);
+			machine.line += (uint64_t)(int64_t)(program->line_base + (int)(adjusted % program->line_range));
 			result = row_append(rows, machine.address, machine.file, machine.line);
 		} else if (opcode) {
 			result = standard_run(program, opcode, &machine, rows);
