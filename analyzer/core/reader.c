@@ -17,6 +17,18 @@
 #define MAX_HEADER_BYTES 4096 /* a later version may add fields */
 #define CRC_OFFSET 12
 
+/* A fuzzer would never get past checksums. */
+static bool is_sum(uLong sum, uint32_t said)
+{
+#ifdef TIDEMARK_FUZZING
+	(void)sum;
+	(void)said;
+	return true;
+#else
+	return sum == said;
+#endif
+}
+
 static int check_header(const struct trace *trace, struct err *err)
 {
 	const struct tidemark_file_header *h = &trace->header;
@@ -25,9 +37,8 @@ static int check_header(const struct trace *trace, struct err *err)
 	if (h->version != TIDEMARK_TRACE_VERSION)
 		return err_set(err, TIDEMARK_ERR_VERSION, "'%s' is a trace of version %u; this build reads version %u", trace->path,
 		    h->version, TIDEMARK_TRACE_VERSION);
-	const unsigned char *bytes = (const unsigned char *)h;
-	if (crc32(0, bytes, offsetof(struct tidemark_file_header, crc32)) != h->crc32 || h->header_bytes < sizeof(*h) ||
-	    h->header_bytes > MAX_HEADER_BYTES)
+	if (!is_sum(crc32(0, (const unsigned char *)h, offsetof(struct tidemark_file_header, crc32)), h->crc32) ||
+	    h->header_bytes < sizeof(*h) || h->header_bytes > MAX_HEADER_BYTES)
 		return err_set(err, TIDEMARK_ERR_CORRUPT, "'%s' has a damaged header", trace->path);
 	return 0;
 }
@@ -92,10 +103,8 @@ static int read_block(struct trace *trace, struct tidemark_block_header *header,
 	uLong sum = crc32(0, bytes, CRC_OFFSET);
 	sum = crc32(sum, bytes + CRC_OFFSET + 4, sizeof(*header) - CRC_OFFSET - 4);
 	sum = crc32(sum, state->body, header->body_bytes);
-#ifndef TIDEMARK_FUZZING /* a fuzzer would never get past it */
-	if (sum != header->crc32)
+	if (!is_sum(sum, header->crc32))
 		return damage(trace, "block %llu at offset %llu has a wrong checksum", number, offset), 0;
-#endif
 	return 1;
 }
 

@@ -33,7 +33,7 @@ $(O)/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c $$(FUZZ_$(1)_C) tests/fuzz/fuzz.mk
 fuzz-$(1): $(O)/fuzz/fuzz_$(1)
 	$$(Q)mkdir -p $(O)/fuzz/$(1)/corpus $(O)/fuzz/$(1)/seeds; S=$(O)/fuzz/$(1)/seeds; $$(FUZZ_$(1)_SEEDS)
 	$$(Q)cd $(O)/fuzz/$(1) && ../fuzz_$(1) -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -max_len=20000 \
-		-print_final_stats=1 corpus seeds && echo 'ok fuzz/$(1): $(FUZZ_SECONDS) s without a finding'
+		-print_final_stats=1 -verbosity=$(if $(V),1,0) corpus seeds && echo 'ok fuzz/$(1): $(FUZZ_SECONDS) s without a finding'
 endef
 $(foreach name,$(FUZZ_NAMES),$(eval $(call FUZZ_RULES,$(name))))
 
