@@ -178,16 +178,14 @@ int window_find(struct trace *trace, const char *from, const char *to, struct wi
 	int result = pass(trace, seekers, err);
 	if (result < 0)
 		return result;
-	for (unsigned i = 0; i < 2; i++) {
-		/* Left out is not the same as named: a mark "start" is no reason to begin there. */
-		if (!(i ? to : from))
-			seekers[i].whole_name.found = false;
-	}
 	uint64_t seen[2] = {seekers[0].seen, seekers[1].seen};
 	if (place_percents(seekers, trace->n_events) && (result = pass(trace, seekers, err)) < 0)
 		return result;
 	for (unsigned i = 0; i < 2; i++) {
 		seekers[i].seen = seen[i];
+		/* Left out is not the same as named: a mark "start" is no reason to begin there. */
+		if (!(i ? to : from))
+			seekers[i].whole_name.found = false;
 		if ((result = settle(trace, &seekers[i], &places[i], err)) < 0)
 			return result;
 	}
