@@ -252,8 +252,9 @@ static int write_json(const struct diff_report *d, struct err *err)
 static int open_side(struct diff_report *d, int side, const char *path, const struct report_options *o, struct err *err)
 {
 	struct report_window window = {.whole_live = true};
+	/* "start" could be the name of a mark; an end that is left out is none. */
 	if (d->instants)
-		window.to = side == BEFORE ? (o->from ? o->from : "start") : (o->to ? o->to : "end");
+		window.to = side == BEFORE ? (o->from ? o->from : "0%") : o->to;
 	return report_open(&d->sides[side], path, o, &window, side == BEFORE ? NULL : d->sides[BEFORE].naming, err);
 }
 
