@@ -35,6 +35,7 @@
 
 #define MS 1000000ull
 #define BEAT_NS (10 * MS)     /* heartbeat, control, owners, ends */
+#define LOOK_NS (100 * MS)    /* at sockets and pidfds although the helper is silent: it may hang in smaps_rollup */
 #define FLUSH_NS (250 * MS)   /* events reach the writer after at most that */
 #define NAMES_NS (1000 * MS)
 #define MAX_WAITERS 128       /* of futex_waitv */
@@ -305,14 +306,16 @@ static void wait_for_work(uint32_t wake_seen, uint64_t until_ns)
 
 static void run(void)
 {
-	uint64_t next_beat_ns = 0, next_names_ns = 0;
+	uint64_t next_beat_ns = 0, next_names_ns = 0, next_look_ns = 0;
 	for (;;) {
 		uint32_t wake_seen = atomic_load(&drain_wake_word);
 		drain_state.now_ns = timebase_update(&drain_state.time);
 		uint64_t now = drain_state.now_ns;
 		bool has_events = events_ready();
-		if (has_events || now >= next_beat_ns)
+		if (has_events || now >= next_look_ns) {
 			control_events();
+			next_look_ns = now + LOOK_NS;
+		}
 		uint64_t words = drain_all();
 		if (has_events || now >= next_beat_ns) {
 			bool names_due = now >= next_names_ns;

@@ -120,6 +120,12 @@ int procfs_smaps(pid_t pid, struct procfs_smaps *smaps)
 	return 0;
 }
 
+uint64_t procfs_own_peak_bytes(void)
+{
+	char text[4096];
+	return read_file("/proc/self/status", text, sizeof(text)) > 0 ? kb_line(text, "\nVmHWM:") : 0;
+}
+
 int procfs_thread_name(pid_t pid, pid_t tid, char name[16])
 {
 	char path[64];

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -12,6 +11,7 @@
 #include "blockout.h"
 #include "encode.h"
 #include "image.h"
+#include "procfs.h"
 #include "symbolizer.h"
 #include "timebase.h"
 
@@ -303,11 +303,9 @@ static void put_footer(struct tracefile *file)
 {
 	struct blockout out = {.header = {.type = TIDEMARK_BLOCK_FOOTER}};
 	struct bytes counters = {0};
-	struct rusage usage;
-	getrusage(RUSAGE_SELF, &usage);
 	file->counters[TIDEMARK_COUNTER_EVENTS] = file->n_events;
 	file->counters[TIDEMARK_COUNTER_ALLOCATIONS] = file->n_allocs;
-	file->counters[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS] = (uint64_t)usage.ru_maxrss * 1024;
+	file->counters[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS] = procfs_own_peak_bytes();
 	for (unsigned i = 1; i <= TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS; i++) {
 		bytes_add_varint(&counters, i);
 		bytes_add_varint(&counters, file->counters[i]);
