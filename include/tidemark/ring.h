@@ -133,10 +133,12 @@ enum tidemark_ring_state {
 	TIDEMARK_RING_FREE = 0,
 	TIDEMARK_RING_LIVE = 1,     /* set by the owner (release) after all fields below stand */
 	TIDEMARK_RING_RAW = 2,      /* live, its thread has no robust list: never recycled before the process ends */
+	TIDEMARK_RING_LEFT = 3,     /* its thread moved to a larger ring and goes on there (same `thread`); release */
 };
 
-/* One producer. The collector recycles it when owner shows FUTEX_OWNER_DIED and all words are drained: it sets
- * state FREE and pushes it on free_rings. The next owner initialises owner anew and adds 1 to serial. */
+/* One producer. The collector recycles it when owner shows FUTEX_OWNER_DIED, or state is LEFT, and all words are drained:
+ * it sets state FREE and pushes it on free_rings. The next owner initialises owner anew, adds 1 to serial, and may raise
+ * head and tail to a common value before it sets state. */
 struct tidemark_ring {
 	_Alignas(64) _Atomic uint64_t head; /* words published, counts up for ever; release by the owner */
 	_Atomic uint32_t state;

@@ -179,7 +179,7 @@ static bool wake_ring(struct image *image, uint32_t index)
 {
 	struct tidemark_ring *shared = image_ring(image, index);
 	uint32_t state = atomic_load_explicit(&shared->state, memory_order_acquire);
-	if (state != TIDEMARK_RING_LIVE && state != TIDEMARK_RING_RAW)
+	if (state != TIDEMARK_RING_LIVE && state != TIDEMARK_RING_RAW && state != TIDEMARK_RING_LEFT)
 		return false;
 	uint32_t slot = shared->proc_slot;
 	struct process *p = slot < image->slots ? image->processes[slot] : NULL;
@@ -274,9 +274,15 @@ static void ring_recycle(struct image *image, struct ring *r)
 	free(r);
 }
 
+/* The thread is on another ring by now. */
+static bool owner_left(const struct ring *r)
+{
+	return atomic_load_explicit(&r->shared->state, memory_order_acquire) == TIDEMARK_RING_LEFT;
+}
+
 static bool owner_is_dead(const struct ring *r)
 {
-	return __atomic_load_n(&r->shared->owner.__data.__lock, __ATOMIC_ACQUIRE) & FUTEX_OWNER_DIED;
+	return !r->raw && __atomic_load_n(&r->shared->owner.__data.__lock, __ATOMIC_ACQUIRE) & FUTEX_OWNER_DIED;
 }
 
 static bool is_drained(const struct ring *r)
@@ -296,12 +302,14 @@ static void watch_process_rings(struct process *p)
 {
 	for (uint32_t i = 0; i < p->n_rings;) {
 		struct ring *r = p->rings[i];
-		if (r->raw || !owner_is_dead(r) || !is_drained(r)) {
+		bool left = owner_left(r);
+		if (!(left || owner_is_dead(r)) || !is_drained(r)) {
 			i++;
 			continue;
 		}
 		p->rings[i] = p->rings[--p->n_rings];
-		tell_thread_end(p, r);
+		if (!left)
+			tell_thread_end(p, r);
 		ring_recycle(p->image, r);
 	}
 	if (p->n_rings == 0 && !p->no_rings_since_ns)
@@ -315,7 +323,7 @@ void watch_owners(struct image *image)
 			watch_process_rings(image->processes[slot]);
 	for (uint32_t i = 0; i < image->n_orphans;) {
 		struct ring *r = image->orphans[i];
-		if (!r->raw && owner_is_dead(r) && is_drained(r)) {
+		if ((owner_left(r) || owner_is_dead(r)) && is_drained(r)) {
 			image->orphans[i] = image->orphans[--image->n_orphans];
 			ring_recycle(image, r);
 		} else {
@@ -339,7 +347,7 @@ static void release_rings(struct process *p)
 	for (uint32_t i = 0; i < p->n_rings; i++) {
 		struct ring *r = p->rings[i];
 		/* After exec or death nobody writes any more, except tasks that share the memory (vfork, raw clone). */
-		if (r->raw || owner_is_dead(r))
+		if (r->raw || owner_left(r) || owner_is_dead(r))
 			ring_recycle(p->image, r);
 		else
 			add_orphan(p->image, r);
