@@ -1,5 +1,6 @@
-/* tidemark diff: what grew, by stack, between two recordings or between two instants of one. Enters: recordings. Leaves:
- * text or JSON. Stacks meet by the names of functions and modules, so that addresses, lines and builds do not matter. */
+/* tidemark diff: what grew, by stack, between two recordings or between two instants of one. Enters: recordings.
+ * Leaves: text or JSON. Stacks meet by the names of functions and modules, so that addresses, lines and builds do not
+ * matter. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -47,7 +48,8 @@ static int find_rows(struct diff_report *d, struct err *err)
 		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
 	for (size_t i = 0; i < d->stacks->n_rows; i++) {
 		const struct stack_row *row = &d->stacks->rows[i];
-		int64_t delta = delta_of(cost_value(&row->sums[BEFORE], d->cost), cost_value(&row->sums[AFTER], d->cost));
+		int64_t delta =
+		    delta_of(cost_value(&row->sums[BEFORE], d->cost), cost_value(&row->sums[AFTER], d->cost));
 		if (delta)
 			d->rows[d->n_rows++] = (struct diff_row){row, delta};
 		d->n_grown += delta > 0;
@@ -91,7 +93,10 @@ static const char *delta_text(char text[SIZE_TEXT_BYTES], int64_t delta, bool by
 	if (bytes)
 		return size_delta_text(text, delta);
 	char count[SIZE_TEXT_BYTES];
-	snprintf(text, SIZE_TEXT_BYTES, "%s%.28s", delta > 0 ? "+" : delta < 0 ? "-" : "",
+	snprintf(text, SIZE_TEXT_BYTES, "%s%.28s",
+	    delta > 0   ? "+"
+	    : delta < 0 ? "-"
+	                : "",
 	    count_text(count, delta < 0 ? 0 - (uint64_t)delta : (uint64_t)delta));
 	return text;
 }
@@ -108,7 +113,8 @@ static void print_totals(const struct diff_report *d)
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], change[SIZE_TEXT_BYTES];
 	printf("  %-14s %14s %14s %14s\n", "", "before", "after", "change");
 	for (size_t i = 0; i < n; i++)
-		printf("  %-14s %14s %14s %14s\n", figures[i].name, value_text(a, figures[i].values[0], figures[i].bytes),
+		printf("  %-14s %14s %14s %14s\n", figures[i].name,
+		    value_text(a, figures[i].values[0], figures[i].bytes),
 		    value_text(b, figures[i].values[1], figures[i].bytes),
 		    delta_text(change, delta_of(figures[i].values[0], figures[i].values[1]), figures[i].bytes));
 }
@@ -168,7 +174,8 @@ static void print_text(const struct diff_report *d)
 		fputs(side == BEFORE ? "before: " : "after:  ", stdout);
 		term_text(&term, report_title(&d->sides[side], title, sizeof(title)), 200);
 		const char *instant = side == BEFORE ? o->from ? o->from : "start" : o->to ? o->to : "end";
-		printf(", %s%s\n", d->instants ? "at " : "", d->instants ? instant : d->sides[side].profile->trace->path);
+		printf(
+		    ", %s%s\n", d->instants ? "at " : "", d->instants ? instant : d->sides[side].profile->trace->path);
 	}
 	putchar('\n');
 	print_totals(d);
@@ -195,15 +202,16 @@ static json_t *json_change(const struct diff_report *d)
 	size_t n = figures_of(d, figures);
 	json_t *object = json_object();
 	for (size_t i = 0; i < n; i++)
-		json_object_set_new(object, figures[i].key, json_integer(delta_of(figures[i].values[0], figures[i].values[1])));
+		json_object_set_new(
+		    object, figures[i].key, json_integer(delta_of(figures[i].values[0], figures[i].values[1])));
 	return object;
 }
 
-static json_t *json_row(const struct diff_report *d, const struct diff_row *row, const struct frame_view ***frames,
-    size_t *capacity)
+static json_t *json_row(
+    const struct diff_report *d, const struct diff_row *row, const struct frame_view ***frames, size_t *capacity)
 {
-	static const char *const keys[2][3] = {{"before", "before_blocks", "before_allocations"},
-	    {"after", "after_blocks", "after_allocations"}};
+	static const char *const keys[2][3] = {
+	    {"before", "before_blocks", "before_allocations"}, {"after", "after_blocks", "after_allocations"}};
 	size_t n = stacks_frames(d->stacks, row->row->node, frames, capacity);
 	json_t *item = json_object();
 	json_object_set_new(item, "change", json_integer(row->delta));
@@ -255,7 +263,7 @@ static int open_side(struct diff_report *d, int side, const char *path, const st
 	/* "start" could be the name of a mark; an end that is left out is none. */
 	if (d->instants)
 		window.to = side == BEFORE ? (o->from ? o->from : "0%") : o->to;
-	return report_open(&d->sides[side], path, o, &window, side == BEFORE ? NULL : d->sides[BEFORE].naming, err);
+	return report_open(&d->sides[side], path, o, &window, side == BEFORE ? NULL : d->sides[BEFORE].resolver, err);
 }
 
 /* What is shown of a stack that both sides have comes from the side that is added first: the newer one. */
@@ -294,11 +302,13 @@ static int check_operands(struct diff_report *d, int n, const struct report_opti
 {
 	d->instants = o->from || o->to;
 	if (n == 1 && !d->instants)
-		return err_set(err, TIDEMARK_ERR_USAGE, "one recording alone needs --from or --to; see tidemark diff --help");
+		return err_set(
+		    err, TIDEMARK_ERR_USAGE, "one recording alone needs --from or --to; see tidemark diff --help");
 	if (n == 2 && d->instants)
 		return err_set(err, TIDEMARK_ERR_USAGE, "--from and --to go with one recording, not two");
 	if (n < 1 || n > 2)
-		return err_set(err, TIDEMARK_ERR_USAGE, "name two recordings, or one with --from and --to; see tidemark diff --help");
+		return err_set(err, TIDEMARK_ERR_USAGE,
+		    "name two recordings, or one with --from and --to; see tidemark diff --help");
 	return 0;
 }
 

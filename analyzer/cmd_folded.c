@@ -126,11 +126,13 @@ int cmd_folded(int argc, char **argv)
 	struct report_options o = {.limit = REPORT_NO_LIMIT, .cost_name = "peak"};
 	struct folded_report f = {0};
 	const struct option options[] = {REPORT_OPTIONS_COST(o), REPORT_OPTIONS_WINDOW(o),
-	    {"offsets", 0, OPTION_FLAG, &f.offsets, NULL, "name unknown functions module+0xoffset instead of [module]", 0, 0},
+	    {"offsets", 0, OPTION_FLAG, &f.offsets, NULL, "name unknown functions module+0xoffset instead of [module]",
+	        0, 0},
 	    REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_SUPPRESS(o), REPORT_OPTIONS_SYMBOLS(o), REPORT_OPTIONS_COMMON(o),
 	    REPORT_OPTIONS_END};
 	const struct option_table table = {"folded [OPTION...] FILE",
-	    "Print folded stacks for flamegraph.pl, inferno or speedscope; by default of the heap's peak.", options, false};
+	    "Print folded stacks for flamegraph.pl, inferno or speedscope; by default of the heap's peak.", options,
+	    false};
 	struct err err = {0};
 	int status = CMD_OK;
 	int n = option_parse(&table, argc, argv, &err);

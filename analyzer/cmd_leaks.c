@@ -58,8 +58,8 @@ static void print_kind(const struct term *term, const struct leaks_report *l, en
 static void print_sum(const struct term *term, const char *name, const struct leak_sum *sum, const char *remark)
 {
 	char bytes[SIZE_TEXT_BYTES], blocks[SIZE_TEXT_BYTES];
-	fprintf(term->out, "%-12s %10s in %s block%s%s\n", name, size_text(bytes, sum->bytes), count_text(blocks, sum->blocks),
-	    plural(sum->blocks), remark);
+	fprintf(term->out, "%-12s %10s in %s block%s%s\n", name, size_text(bytes, sum->bytes),
+	    count_text(blocks, sum->blocks), plural(sum->blocks), remark);
 }
 
 static void print_suppressions(const struct term *term, const struct leaks_report *l)
@@ -69,8 +69,8 @@ static void print_suppressions(const struct term *term, const struct leaks_repor
 		const struct suppression *s = &l->suppressions.items[i];
 		char bytes[SIZE_TEXT_BYTES];
 		if (s->stacks) {
-			fprintf(term->out, "%12s %10s in %" PRIu64 " block%s by leak:", "", size_text(bytes, s->bytes), s->blocks,
-			    plural(s->blocks));
+			fprintf(term->out, "%12s %10s in %" PRIu64 " block%s by leak:", "", size_text(bytes, s->bytes),
+			    s->blocks, plural(s->blocks));
 			term_text(term, s->pattern, 120);
 			fprintf(term->out, " (%s)\n", s->source);
 		} else if (strcmp(s->source, "built-in") != 0) {
@@ -100,7 +100,8 @@ static void print_text(const struct leaks_report *l)
 	term_init(&term, stdout);
 	report_print_warnings(&term, &l->report);
 	term_text(&term, report_title(&l->report, title, sizeof(title)), 200);
-	fputs(window ? ": blocks born in the window and alive at its end\n\n" : ": blocks alive at the end\n\n", stdout);
+	fputs(
+	    window ? ": blocks born in the window and alive at its end\n\n" : ": blocks alive at the end\n\n", stdout);
 	print_kind(&term, l, LEAK_PROGRAM);
 	if (l->with_runtime)
 		print_kind(&term, l, LEAK_RUNTIME);
@@ -112,16 +113,16 @@ static void print_text(const struct leaks_report *l)
 	print_sum(&term, "alive", &all, ", of which");
 	print_sum(&term, "  program", &sums[LEAK_PROGRAM], "");
 	print_sum(&term, "  runtime", &sums[LEAK_RUNTIME],
-	    l->with_runtime || !sums[LEAK_RUNTIME].blocks ? ": libc's and the loader's own" :
-	                                                    ": libc's and the loader's own; --runtime lists them");
+	    l->with_runtime || !sums[LEAK_RUNTIME].blocks ? ": libc's and the loader's own"
+	                                                  : ": libc's and the loader's own; --runtime lists them");
 	print_sum(&term, "  suppressed", &sums[LEAK_SUPPRESSED], "");
 	print_suppressions(&term, l);
 }
 
 /* --- JSON --- */
 
-static json_t *json_leak(const struct leaks_report *l, const struct leak *leak, const struct frame_view ***frames,
-    size_t *capacity)
+static json_t *json_leak(
+    const struct leaks_report *l, const struct leak *leak, const struct frame_view ***frames, size_t *capacity)
 {
 	const struct profile_row *sums = &leak->row->sums[0];
 	size_t n = stacks_frames(l->stacks, leak->row->node, frames, capacity);
@@ -233,11 +234,13 @@ int cmd_leaks(int argc, char **argv)
 	bool print_built_in = false;
 	const struct option options[] = {REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_SUPPRESS(o),
 	    {"no-built-in", 0, OPTION_FLAG, &o.no_built_in, NULL, "do not use the built-in suppressions", 0, 0},
-	    {"print-suppressions", 0, OPTION_FLAG, &print_built_in, NULL, "print the built-in suppressions and exit", 0, 0},
+	    {"print-suppressions", 0, OPTION_FLAG, &print_built_in, NULL, "print the built-in suppressions and exit", 0,
+	        0},
 	    {"runtime", 0, OPTION_FLAG, &l.with_runtime, NULL, "list the blocks of libc and the loader too", 0, 0},
 	    REPORT_OPTIONS_WINDOW(o), REPORT_OPTIONS_SYMBOLS(o), REPORT_OPTIONS_COMMON(o), REPORT_OPTIONS_END};
 	const struct option_table table = {"leaks [OPTION...] FILE",
-	    "Show what a recorded program had not freed when it ended, by the stacks that allocated it.", options, false};
+	    "Show what a recorded program had not freed when it ended, by the stacks that allocated it.", options,
+	    false};
 	struct err err = {0};
 	int status = CMD_OK;
 	int n = option_parse(&table, argc, argv, &err);

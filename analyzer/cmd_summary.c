@@ -42,12 +42,14 @@ static void print_heading(const struct summary_report *s)
 	}
 	printf("\nrecorded for %s; the process %s%s\n\n",
 	    time_text(time, s->report.profile->totals.end_tick * TIDEMARK_TICK_NS), end_text(trace, end, sizeof(end)),
-	    trace->header.flags & TIDEMARK_FILE_FORKED ? "; it was forked, its parent's blocks are not counted here" : "");
+	    trace->header.flags & TIDEMARK_FILE_FORKED ? "; it was forked, its parent's blocks are not counted here"
+	                                               : "");
 }
 
 static int compare_peaks(const void *left, const void *right)
 {
-	const struct stack_row *a = *(const struct stack_row *const *)left, *b = *(const struct stack_row *const *)right;
+	const struct stack_row *a = *(const struct stack_row *const *)left,
+	                       *b = *(const struct stack_row *const *)right;
 	if (a->sums[0].peak_bytes != b->sums[0].peak_bytes)
 		return a->sums[0].peak_bytes < b->sums[0].peak_bytes ? 1 : -1;
 	return a->node < b->node ? -1 : a->node > b->node;
@@ -68,9 +70,14 @@ static int find_top(struct summary_report *s, struct err *err)
 		if (s->stacks->rows[i].sums[0].peak_bytes)
 			s->top_peaks[n_peaks++] = &s->stacks->rows[i];
 	qsort(s->top_peaks, n_peaks, sizeof(*s->top_peaks), compare_peaks);
-	s->overview = (struct overview){.profile = s->report.profile, .leaks = &s->leaks, .stacks = s->stacks,
-	    .top_leaks = s->top_leaks, .n_top_leaks = n_leaks, .top_peaks = s->top_peaks,
-	    .n_top_peaks = n_peaks < s->n_top ? n_peaks : s->n_top, .lost_events = report_lost_events(&s->report)};
+	s->overview = (struct overview){.profile = s->report.profile,
+	    .leaks = &s->leaks,
+	    .stacks = s->stacks,
+	    .top_leaks = s->top_leaks,
+	    .n_top_leaks = n_leaks,
+	    .top_peaks = s->top_peaks,
+	    .n_top_peaks = n_peaks < s->n_top ? n_peaks : s->n_top,
+	    .lost_events = report_lost_events(&s->report)};
 	return 0;
 }
 
@@ -129,7 +136,8 @@ int cmd_summary(int argc, char **argv)
 	const struct option options[] = {REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_SUPPRESS(o), REPORT_OPTIONS_SYMBOLS(o),
 	    REPORT_OPTIONS_COMMON(o), REPORT_OPTIONS_END};
 	const struct option_table table = {"summary [OPTION...] FILE",
-	    "Show what a recording holds: totals, peak, leaks, the stacks behind them, and what was lost.", options, false};
+	    "Show what a recording holds: totals, peak, leaks, the stacks behind them, and what was lost.", options,
+	    false};
 	struct err err = {0};
 	int status = CMD_OK;
 	int n = option_parse(&table, argc, argv, &err);

@@ -1,5 +1,5 @@
-/* tidemark timeline: heap, RSS and its parts over time. Enters: a recording. Leaves: a chart in the terminal, CSV, JSON or
- * an SVG picture; docs/metrics.md defines the parts, docs/json.md the keys and columns. */
+/* tidemark timeline: heap, RSS and its parts over time. Enters: a recording. Leaves: a chart in the terminal, CSV, JSON
+ * or an SVG picture; docs/metrics.md defines the parts, docs/json.md the keys and columns. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -32,7 +32,8 @@ static void fill_columns(const struct profile *p, bool rss, uint64_t *values, si
 {
 	for (uint32_t i = 0; i < p->n_points; i++) {
 		uint64_t value = rss ? p->points[i].rss_max_bytes : p->points[i].heap_max_bytes;
-		size_t first = (size_t)((uint64_t)i * n / p->n_points), last = (size_t)(((uint64_t)i + 1) * n / p->n_points);
+		size_t first = (size_t)((uint64_t)i * n / p->n_points),
+		       last = (size_t)(((uint64_t)i + 1) * n / p->n_points);
 		for (size_t column = first; column < n && (column < last || column == first); column++)
 			values[column] = value > values[column] ? value : values[column];
 	}
@@ -47,8 +48,12 @@ static int print_chart(const struct term *term, const struct profile *p, bool rs
 		fill_columns(p, rss, values, n);
 		for (uint32_t i = 0; i < p->n_marks; i++)
 			marks[i] = p->marks[i].tick;
-		struct chart chart = {.values = values, .n_values = n, .height = rss ? RSS_ROWS : HEAP_ROWS,
-		    .end_ticks = p->totals.end_tick, .mark_ticks = marks, .n_marks = p->n_marks};
+		struct chart chart = {.values = values,
+		    .n_values = n,
+		    .height = rss ? RSS_ROWS : HEAP_ROWS,
+		    .end_ticks = p->totals.end_tick,
+		    .mark_ticks = marks,
+		    .n_marks = p->n_marks};
 		chart_draw(term, &chart);
 	}
 	int result = values && marks ? 0 : -1;
@@ -71,7 +76,8 @@ static void print_parts(const struct profile *p)
 	const struct profile_point *point = largest_rss(p);
 	struct rss_parts parts = rss_parts(point);
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
-	printf("\nWhere RSS was largest (%s, after %s):\n", size_text(a, parts.rss_bytes), time_text(b, point->tick * TIDEMARK_TICK_NS));
+	printf("\nWhere RSS was largest (%s, after %s):\n", size_text(a, parts.rss_bytes),
+	    time_text(b, point->tick * TIDEMARK_TICK_NS));
 	printf("  %10s  live heap, as requested\n", size_text(a, parts.heap_bytes));
 	printf("  %10s  kept by the allocator, stacks and data (computed: anonymous memory without live heap)\n",
 	    size_text(a, parts.retained_bytes));
@@ -110,17 +116,19 @@ static int print_text(const struct report *report, struct err *err)
 
 static void write_csv(FILE *out, const struct profile *p)
 {
-	fputs("time_s,heap_bytes,heap_max_bytes,rss_bytes,rss_max_bytes,retained_bytes,file_bytes,tidemark_bytes,residual_bytes,"
+	fputs("time_s,heap_bytes,heap_max_bytes,rss_bytes,rss_max_bytes,retained_bytes,file_bytes,tidemark_bytes,"
+	      "residual_bytes,"
 	      "mapped_bytes,allocations,frees\n",
 	    out);
 	for (uint32_t i = 0; i < p->n_points; i++) {
 		const struct profile_point *point = &p->points[i];
 		struct rss_parts parts = rss_parts(point);
-		fprintf(out, "%.4f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, (double)point->tick / (1e9 / TIDEMARK_TICK_NS),
-		    point->heap_bytes, point->heap_max_bytes, point->rss_bytes, point->rss_max_bytes);
+		fprintf(out, "%.4f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64,
+		    (double)point->tick / (1e9 / TIDEMARK_TICK_NS), point->heap_bytes, point->heap_max_bytes,
+		    point->rss_bytes, point->rss_max_bytes);
 		fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRId64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
-		    parts.retained_bytes, parts.file_bytes, parts.tidemark_bytes, parts.residual_bytes, point->mapped_bytes,
-		    point->allocations, point->frees);
+		    parts.retained_bytes, parts.file_bytes, parts.tidemark_bytes, parts.residual_bytes,
+		    point->mapped_bytes, point->allocations, point->frees);
 	}
 }
 
@@ -210,10 +218,11 @@ static int write_json(const struct report *report, struct err *err)
 static int write_picture(FILE *out, const struct report *report)
 {
 	char title[256];
-	struct picture picture = {.profile = report->profile, .title = report_title(report, title, sizeof(title)),
-	    .warning = !report->profile->trace->complete ? "incomplete recording" :
-	        report_lost_events(report)               ? "events were lost" :
-	                                                   NULL};
+	struct picture picture = {.profile = report->profile,
+	    .title = report_title(report, title, sizeof(title)),
+	    .warning = !report->profile->trace->complete ? "incomplete recording"
+	               : report_lost_events(report)      ? "events were lost"
+	                                                 : NULL};
 	return picture_write(out, &picture);
 }
 
@@ -261,7 +270,8 @@ static int run(const char *path, const struct timeline_options *o, struct err *e
 	struct report_window window = {.n_points = o->n_points ? (uint32_t)o->n_points : FILE_POINTS};
 	int result = 0;
 	if (to_stdout(o->common.json) + to_stdout(o->csv) + to_stdout(o->svg) > 1)
-		result = err_set(err, TIDEMARK_ERR_USAGE, "only one of --json, --csv and --svg can go to standard output; name files: --svg=FILE");
+		result = err_set(err, TIDEMARK_ERR_USAGE,
+		    "only one of --json, --csv and --svg can go to standard output; name files: --svg=FILE");
 	if (!result)
 		result = report_open(&report, path, &o->common, &window, NULL, err);
 	if (!result)

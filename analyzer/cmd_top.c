@@ -1,5 +1,5 @@
-/* tidemark top: the stacks that cost most. Enters: a recording. Leaves: text or JSON; docs/metrics.md defines the costs,
- * docs/json.md the keys. */
+/* tidemark top: the stacks that cost most. Enters: a recording. Leaves: text or JSON; docs/metrics.md defines the
+ * costs, docs/json.md the keys. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -43,7 +43,8 @@ static void print_headline(FILE *out, const struct top_report *top, const struct
 	fprintf(out, "%s (%.1f %%) ", value_text(a, value, top->cost), percent);
 	switch (top->cost) {
 	case COST_LEAKED:
-		fprintf(out, "leaked in %s blocks, of %s allocated\n", count_text(b, row->live_blocks), count_text(c, row->allocations));
+		fprintf(out, "leaked in %s blocks, of %s allocated\n", count_text(b, row->live_blocks),
+		    count_text(c, row->allocations));
 		break;
 	case COST_PEAK:
 		fprintf(out, "alive at the peak in %s blocks\n", count_text(b, row->peak_blocks));
@@ -89,8 +90,8 @@ static void print_text(const struct top_report *top)
 
 /* --- JSON --- */
 
-static json_t *json_row(const struct top_report *top, const struct stack_row *row, const struct frame_view ***frames,
-    size_t *capacity)
+static json_t *json_row(
+    const struct top_report *top, const struct stack_row *row, const struct frame_view ***frames, size_t *capacity)
 {
 	const struct profile_row *sums = &row->sums[0];
 	size_t n = stacks_frames(top->stacks, row->node, frames, capacity);
@@ -164,8 +165,8 @@ int cmd_top(int argc, char **argv)
 	struct top_report top = {0};
 	const struct option options[] = {REPORT_OPTIONS_COST(o), REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_WINDOW(o),
 	    REPORT_OPTIONS_SUPPRESS(o), REPORT_OPTIONS_SYMBOLS(o), REPORT_OPTIONS_COMMON(o), REPORT_OPTIONS_END};
-	const struct option_table table = {"top [OPTION...] FILE", "Show the stacks that cost most; by default at the heap's peak.",
-	    options, false};
+	const struct option_table table = {
+	    "top [OPTION...] FILE", "Show the stacks that cost most; by default at the heap's peak.", options, false};
 	struct err err = {0};
 	int status = CMD_OK;
 	int n = option_parse(&table, argc, argv, &err);

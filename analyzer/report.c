@@ -8,7 +8,7 @@
 #include "base/say.h"
 #include "base/size.h"
 #include "cmd.h"
-#include "naming.h"
+#include "resolver.h"
 
 void report_options_release(struct report_options *options)
 {
@@ -53,8 +53,13 @@ static int read_profile(struct report *report, const char *path, const struct re
 		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
 	struct progress progress;
 	progress_init(&progress, what);
-	struct profile_options wanted = {.n_points = window->n_points, .from = window->from, .to = window->to,
-	    .whole_live = window->whole_live, .waiting = say_waiting, .progress = progress_show, .progress_arg = &progress};
+	struct profile_options wanted = {.n_points = window->n_points,
+	    .from = window->from,
+	    .to = window->to,
+	    .whole_live = window->whole_live,
+	    .waiting = say_waiting,
+	    .progress = progress_show,
+	    .progress_arg = &progress};
 	int result = profile_read(&report->profile, path, &wanted, err);
 	progress_release(&progress);
 	free(what);
@@ -62,19 +67,21 @@ static int read_profile(struct report *report, const char *path, const struct re
 }
 
 int report_open(struct report *report, const char *path, const struct report_options *options,
-    const struct report_window *window, struct naming *naming, struct err *err)
+    const struct report_window *window, struct resolver *resolver, struct err *err)
 {
 	*report = (struct report){.options = options};
 	int result = read_profile(report, path, window, err);
 	if (result < 0)
 		return result;
-	report->naming = naming;
-	if (naming)
+	report->resolver = resolver;
+	if (resolver)
 		return 0;
-	struct naming_options wanted = {.sysroot = options->sysroot, .debug_dirs = options->debug_dirs.items,
-	    .n_debug_dirs = options->debug_dirs.n_items, .no_debug_files = options->no_debug_files};
-	result = naming_new(&report->naming, &wanted, err);
-	report->owns_naming = true;
+	struct resolver_options wanted = {.sysroot = options->sysroot,
+	    .debug_dirs = options->debug_dirs.items,
+	    .n_debug_dirs = options->debug_dirs.n_items,
+	    .no_debug_files = options->no_debug_files};
+	result = resolver_new(&report->resolver, &wanted, err);
+	report->owns_resolver = true;
 	if (result < 0)
 		report_close(report);
 	return result;
@@ -82,15 +89,15 @@ int report_open(struct report *report, const char *path, const struct report_opt
 
 void report_close(struct report *report)
 {
-	if (report->owns_naming)
-		naming_free(report->naming);
+	if (report->owns_resolver)
+		resolver_free(report->resolver);
 	profile_free(report->profile);
 	*report = (struct report){0};
 }
 
 int report_stacks(struct report *report, struct stacks *stacks, unsigned source, struct err *err)
 {
-	return stacks_add(stacks, report->profile, source, naming_lookup, report->naming, err);
+	return stacks_add(stacks, report->profile, source, resolver_lookup, report->resolver, err);
 }
 
 /* What __lsan_default_suppressions() said is the program's affair: a bad line there must not end the report. */
@@ -99,7 +106,8 @@ static void add_embedded(struct report *report, struct suppressions *suppression
 	const struct trace *trace = report->profile->trace;
 	const char *text = trace->meta[TIDEMARK_META_SUPPRESSIONS];
 	struct err err;
-	if (text && suppressions_add_text(suppressions, text, trace->meta_bytes[TIDEMARK_META_SUPPRESSIONS], "program", &err) < 0)
+	if (text && suppressions_add_text(
+	                suppressions, text, trace->meta_bytes[TIDEMARK_META_SUPPRESSIONS], "program", &err) < 0)
 		say("the suppressions that the program brings with it end early: %s", err.text);
 }
 
@@ -120,10 +128,11 @@ int report_leaks(struct report *report, const struct stacks *stacks, struct supp
 		return result;
 	add_embedded(report, suppressions);
 	if (!report->options->no_built_in)
-		result = suppressions_add_text(suppressions, suppressions_built_in, strlen(suppressions_built_in), "built-in", err);
+		result = suppressions_add_text(
+		    suppressions, suppressions_built_in, strlen(suppressions_built_in), "built-in", err);
 	if (result < 0)
 		return result;
-	return leaks_collect(leaks, stacks, suppressions, naming_callee, report->naming, err);
+	return leaks_collect(leaks, stacks, suppressions, resolver_callee, report->resolver, err);
 }
 
 int report_drop_suppressed(const struct report *report, struct stacks *stacks, struct err *err)
@@ -136,7 +145,7 @@ int report_drop_suppressed(const struct report *report, struct stacks *stacks, s
 		return 0;
 	result = add_files(report, &suppressions, err);
 	if (!result)
-		result = leaks_collect(&leaks, stacks, &suppressions, naming_callee, report->naming, err);
+		result = leaks_collect(&leaks, stacks, &suppressions, resolver_callee, report->resolver, err);
 	for (size_t i = 0; i < leaks.n_items && !result; i++)
 		if (leaks.items[i].kind == LEAK_SUPPRESSED) {
 			struct stack_row *row = &stacks->rows[leaks.items[i].row - stacks->rows];
@@ -176,20 +185,26 @@ static void warn(struct report_warnings *warnings, const char *format, ...)
 	va_end(args);
 }
 
-static void warn_of_end(const struct trace *trace, const struct profile_totals *totals, struct report_warnings *warnings)
+static void warn_of_end(
+    const struct trace *trace, const struct profile_totals *totals, struct report_warnings *warnings)
 {
 	char time[SIZE_TEXT_BYTES];
 	time_text(time, totals->end_tick * TIDEMARK_TICK_NS);
 	if (!trace->complete) {
-		warn(warnings, "the recording is incomplete: %s; figures cover its first %s, and what was alive then counts as leaked",
+		warn(warnings,
+		    "the recording is incomplete: %s; figures cover its first %s, and what was alive then counts as "
+		    "leaked",
 		    trace->damage[0] ? trace->damage : "it has no end", time);
 		return;
 	}
 	uint64_t reason = trace->counters[TIDEMARK_COUNTER_END_REASON];
 	if (reason == TIDEMARK_END_STOPPED)
-		warn(warnings, "the recording was stopped after %s while the program ran on: what was alive then counts as leaked", time);
+		warn(warnings,
+		    "the recording was stopped after %s while the program ran on: what was alive then counts as leaked",
+		    time);
 	if (reason == TIDEMARK_END_DETACHED)
-		warn(warnings, "the program stopped recording after %s because nothing took its events: figures end there", time);
+		warn(warnings,
+		    "the program stopped recording after %s because nothing took its events: figures end there", time);
 }
 
 void report_warn(const struct report *report, struct report_warnings *warnings)
@@ -200,8 +215,8 @@ void report_warn(const struct report *report, struct report_warnings *warnings)
 	warn_of_end(trace, &report->profile->totals, warnings);
 	uint64_t lost = report_lost_events(report);
 	if (lost)
-		warn(warnings, "%s event%s lost: allocations are undercounted, and a lost free looks like a leak", count_text(count, lost),
-		    lost == 1 ? " was" : "s were");
+		warn(warnings, "%s event%s lost: allocations are undercounted, and a lost free looks like a leak",
+		    count_text(count, lost), lost == 1 ? " was" : "s were");
 	uint64_t stackless = trace->counters[TIDEMARK_COUNTER_LOST_STACKS];
 	if (stackless)
 		warn(warnings, "%s allocation%s no stack: the memory for stacks was full", count_text(count, stackless),

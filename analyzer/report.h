@@ -14,13 +14,13 @@
 #include "render/term.h"
 
 struct report_options {
-	const char *json; /* NULL: text only; "": JSON on standard output instead of text; else a file, and text as well */
+	const char *json; /* NULL: text only; "": JSON on standard output instead; else a file, and text as well */
 	bool strict;      /* exit 4 when the recording is not whole */
 	const char *sysroot;
 	struct option_list debug_dirs, suppression_files;
 	bool no_debug_files, no_built_in;
 	const char *cost_name, *from, *to;
-	uint64_t limit;   /* stacks; 0: all; REPORT_NO_LIMIT: the user said nothing */
+	uint64_t limit; /* stacks; 0: all; REPORT_NO_LIMIT: the user said nothing */
 };
 
 #define REPORT_NO_LIMIT UINT64_MAX
@@ -32,23 +32,41 @@ size_t report_json_limit(const struct report_options *options, size_t n);
 /* Rows of an option table for the fields above; `o` is a struct report_options. */
 #define REPORT_OPTIONS_COMMON(o)                                                                                       \
 	{"json", 0, OPTION_OPTIONAL, &(o).json, "FILE", "print JSON, or write it to FILE besides the text", 0, 0},     \
-	    {"strict", 0, OPTION_FLAG, &(o).strict, NULL, "exit 4 if the recording is incomplete or lost events", 0, 0}
+	{                                                                                                              \
+		"strict", 0, OPTION_FLAG, &(o).strict, NULL, "exit 4 if the recording is incomplete or lost events",   \
+		    0, 0                                                                                               \
+	}
 #define REPORT_OPTIONS_SYMBOLS(o)                                                                                      \
 	{"sysroot", 0, OPTION_TEXT, &(o).sysroot, "DIR", "look for modules and debug files below DIR first", 0, 0},    \
-	    {"debug-dir", 0, OPTION_LIST, &(o).debug_dirs, "DIR", "look for debug files in DIR too; may be repeated", 0, 0}, \
-	    {"no-debug-files", 0, OPTION_FLAG, &(o).no_debug_files, NULL, "do not look for debug files beside the modules", \
-	        0, 0}
+	    {"debug-dir", 0, OPTION_LIST, &(o).debug_dirs, "DIR", "look for debug files in DIR too; may be repeated",  \
+	        0, 0},                                                                                                 \
+	{                                                                                                              \
+		"no-debug-files", 0, OPTION_FLAG, &(o).no_debug_files, NULL,                                           \
+		    "do not look for debug files beside the modules", 0, 0                                             \
+	}
 #define REPORT_OPTIONS_SUPPRESS(o)                                                                                     \
-	{"suppressions", 0, OPTION_LIST, &(o).suppression_files, "FILE",                                               \
-	    "leave out leaks that FILE names (LeakSanitizer's syntax); may be repeated", 0, 0}
+	{                                                                                                              \
+		"suppressions", 0, OPTION_LIST, &(o).suppression_files, "FILE",                                        \
+		    "leave out leaks that FILE names (LeakSanitizer's syntax); may be repeated", 0, 0                  \
+	}
 #define REPORT_OPTIONS_WINDOW(o)                                                                                       \
-	{"from", 0, OPTION_TEXT, &(o).from, "T", "start at T: a mark, seconds (1.5s), percent of the events (50%)", 0, 0}, \
-	    {"to", 0, OPTION_TEXT, &(o).to, "T", "end at T", 0, 0}
+	{"from", 0, OPTION_TEXT, &(o).from, "T", "start at T: a mark, seconds (1.5s), percent of the events (50%)", 0, \
+	    0},                                                                                                        \
+	{                                                                                                              \
+		"to", 0, OPTION_TEXT, &(o).to, "T", "end at T", 0, 0                                                   \
+	}
 #define REPORT_OPTIONS_LIMIT(o)                                                                                        \
-	{"limit", 'n', OPTION_NUMBER, &(o).limit, "N", "show the first N stacks; 0: all", 0, 0}
+	{                                                                                                              \
+		"limit", 'n', OPTION_NUMBER, &(o).limit, "N", "show the first N stacks; 0: all", 0, 0                  \
+	}
 #define REPORT_OPTIONS_COST(o)                                                                                         \
-	{"cost", 'c', OPTION_TEXT, &(o).cost_name, "C", COST_NAMES, 0, 0}
-#define REPORT_OPTIONS_END {NULL, 0, OPTION_FLAG, NULL, NULL, NULL, 0, 0}
+	{                                                                                                              \
+		"cost", 'c', OPTION_TEXT, &(o).cost_name, "C", COST_NAMES, 0, 0                                        \
+	}
+#define REPORT_OPTIONS_END                                                                                             \
+	{                                                                                                              \
+		NULL, 0, OPTION_FLAG, NULL, NULL, NULL, 0, 0                                                           \
+	}
 
 void report_options_release(struct report_options *options);
 
@@ -56,8 +74,8 @@ void report_options_release(struct report_options *options);
 struct report {
 	const struct report_options *options;
 	struct profile *profile;
-	struct naming *naming;
-	bool owns_naming;
+	struct resolver *resolver;
+	bool owns_resolver;
 };
 
 struct report_window { /* which part, and what to compute on the way; see struct profile_options */
@@ -66,12 +84,12 @@ struct report_window { /* which part, and what to compute on the way; see struct
 	bool whole_live;
 };
 
-/* Read a recording; waits for its writer and shows progress. naming: of another report, to share; NULL: a new one.
+/* Read a recording; waits for its writer and shows progress. resolver: of another report, to share; NULL: a new one.
  * errors: those of profile_read */
 int report_open(struct report *report, const char *path, const struct report_options *options,
-    const struct report_window *window, struct naming *naming, struct err *err);
+    const struct report_window *window, struct resolver *resolver, struct err *err);
 
-/* naming stays when it was given to report_open. */
+/* resolver stays when it was given to report_open. */
 void report_close(struct report *report);
 
 /* Its stacks; see stacks_add. */
@@ -82,8 +100,8 @@ int report_stacks(struct report *report, struct stacks *stacks, unsigned source,
 int report_leaks(struct report *report, const struct stacks *stacks, struct suppressions *suppressions,
     struct leaks *leaks, struct err *err);
 
-/* Take the rows out that the files of --suppressions name, live blocks only: other costs stay. What hid how much is said
- * on stderr. For reports that show all other stacks, runtime's and the program's own suppressions included. */
+/* Take the rows out that the files of --suppressions name, live blocks only: other costs stay. What hid how much is
+ * said on stderr. For reports that show all other stacks, runtime's and the program's own suppressions included. */
 int report_drop_suppressed(const struct report *report, struct stacks *stacks, struct err *err);
 
 /* --cost. errors: USAGE */

@@ -5,8 +5,8 @@
 
 #define FIRST_SLOTS 1024
 
-uint32_t idtable_find(const struct idtable *table, uint64_t hash, bool (*same)(const void *arg, uint32_t id),
-    const void *arg)
+uint32_t idtable_find(
+    const struct idtable *table, uint64_t hash, bool (*same)(const void *arg, uint32_t id), const void *arg)
 {
 	if (!table->n_slots)
 		return IDTABLE_NONE;
@@ -21,7 +21,7 @@ uint32_t idtable_find(const struct idtable *table, uint64_t hash, bool (*same)(c
 
 static void put(struct idtable_slot *slots, size_t mask, struct idtable_slot new)
 {
-	size_t i = new.hash & mask;
+	size_t i = new.hash &mask;
 	while (slots[i].id_plus_1)
 		i = (i + 1) & mask;
 	slots[i] = new;

@@ -22,8 +22,8 @@ struct idtable {
 /* Find the id of a key.
  * same:    whether the key that the caller knows under `id` is the one looked for (arg says which)
  * returns: its id, IDTABLE_NONE when it is not there */
-uint32_t idtable_find(const struct idtable *table, uint64_t hash, bool (*same)(const void *arg, uint32_t id),
-    const void *arg);
+uint32_t idtable_find(
+    const struct idtable *table, uint64_t hash, bool (*same)(const void *arg, uint32_t id), const void *arg);
 
 /* Add a key that is not there. returns: 0, -1 when memory is short */
 int idtable_add(struct idtable *table, uint64_t hash, uint32_t id);

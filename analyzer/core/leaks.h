@@ -1,5 +1,5 @@
-/* What is alive at the end, sorted into the program's leaks, the runtime's own blocks and what the user suppressed: each
- * block is in exactly one of the three. Enters: stacks of one profile. threads: the owner's. */
+/* What is alive at the end, sorted into the program's leaks, the runtime's own blocks and what the user suppressed:
+ * each block is in exactly one of the three. Enters: stacks of one profile. threads: the owner's. */
 #ifndef LEAKS_H
 #define LEAKS_H
 
@@ -9,7 +9,7 @@
 
 enum leak_kind {
 	LEAK_PROGRAM,
-	LEAK_RUNTIME,    /* wins over a suppression */
+	LEAK_RUNTIME, /* wins over a suppression */
 	LEAK_SUPPRESSED,
 	LEAK_KINDS,
 };

@@ -26,6 +26,6 @@ struct rss_parts rss_parts(const struct profile_point *point)
 	parts.file_bytes = less(shared, point->tidemark_bytes);
 	parts.retained_bytes = less(anonymous - own_anonymous, parts.heap_bytes);
 	parts.residual_bytes = (int64_t)(parts.rss_bytes - parts.heap_bytes - parts.retained_bytes - parts.file_bytes -
-	    parts.tidemark_bytes);
+	                                 parts.tidemark_bytes);
 	return parts;
 }

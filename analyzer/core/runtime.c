@@ -32,9 +32,9 @@ static bool is_loader(const struct frame_view *view)
 /* libc, the libraries split off from it, and what it loads by itself. */
 static bool is_libc(const struct frame_view *view)
 {
-	static const char *const names[] = {"libc.so*", "libc-[0-9]*.so", "libpthread.so*", "libpthread-[0-9]*.so", "libdl.so*",
-	    "libdl-[0-9]*.so", "librt.so*", "librt-[0-9]*.so", "libresolv.so*", "libresolv-[0-9]*.so", "libanl.so*",
-	    "libanl-[0-9]*.so", "libnss_*.so*", NULL};
+	static const char *const names[] = {"libc.so*", "libc-[0-9]*.so", "libpthread.so*", "libpthread-[0-9]*.so",
+	    "libdl.so*", "libdl-[0-9]*.so", "librt.so*", "librt-[0-9]*.so", "libresolv.so*", "libresolv-[0-9]*.so",
+	    "libanl.so*", "libanl-[0-9]*.so", "libnss_*.so*", NULL};
 	return matches_any(names, frame_basename(view->module)) || strstr(view->module, "/gconv/");
 }
 
@@ -51,39 +51,27 @@ static bool is_cxx_runtime(const struct frame_view *view)
 
 /* --- names --- */
 
-/* Functions whose result, or what they put into the caller's object, the caller is to free: without decorations, from the
- * manual of glibc 2.36. fclose and fflush write the final buffer of open_memstream. */
-static const char *const hand_over[] = {
-    "alloc_dir",
-    "argz_add", "argz_add_sep", "argz_append", "argz_create", "argz_create_sep", "argz_delete", "argz_insert",
-    "argz_replace", "asprintf",
-    "backtrace_symbols",
-    "canonicalize_file_name", "catopen",
-    "duplocale",
-    "envz_add", "envz_merge",
-    "fclose", "fdopen", "fdopendir", "fflush", "fmemopen", "fopen", "fopencookie", "freopen", "fscanf", "fts_build", "fts_children", "fts_open",
-    "fts_read", "fwscanf",
-    "get_current_dir_name", "getaddrinfo", "getcwd", "getdelim", "getifaddrs", "getline", "glob", "glob_in_dir",
-    "hcreate", "hcreate_r",
-    "iconv_open", "if_nameindex", "isoc23_fscanf", "isoc23_scanf", "isoc23_sscanf", "isoc23_vfscanf", "isoc23_vscanf",
-    "isoc23_vsscanf", "isoc99_fscanf", "isoc99_fwscanf", "isoc99_scanf", "isoc99_sscanf", "isoc99_swscanf",
-    "isoc99_vfscanf", "isoc99_vfwscanf", "isoc99_vscanf", "isoc99_vsscanf", "isoc99_vswscanf", "isoc99_vwscanf",
-    "isoc99_wscanf",
-    "newlocale",
-    "obstack_printf", "obstack_vprintf", "open_memstream", "open_wmemstream", "opendir",
-    "popen", "posix_spawn_file_actions_addchdir_np", "posix_spawn_file_actions_addclose",
-    "posix_spawn_file_actions_addclosefrom_np", "posix_spawn_file_actions_adddup2",
+/* Functions whose result, or what they put into the caller's object, the caller is to free: without decorations, from
+ * the manual of glibc 2.36. fclose and fflush write the final buffer of open_memstream. */
+static const char *const hand_over[] = {"alloc_dir", "argz_add", "argz_add_sep", "argz_append", "argz_create",
+    "argz_create_sep", "argz_delete", "argz_insert", "argz_replace", "asprintf", "backtrace_symbols",
+    "canonicalize_file_name", "catopen", "duplocale", "envz_add", "envz_merge", "fclose", "fdopen", "fdopendir",
+    "fflush", "fmemopen", "fopen", "fopencookie", "freopen", "fscanf", "fts_build", "fts_children", "fts_open",
+    "fts_read", "fwscanf", "get_current_dir_name", "getaddrinfo", "getcwd", "getdelim", "getifaddrs", "getline", "glob",
+    "glob_in_dir", "hcreate", "hcreate_r", "iconv_open", "if_nameindex", "isoc23_fscanf", "isoc23_scanf",
+    "isoc23_sscanf", "isoc23_vfscanf", "isoc23_vscanf", "isoc23_vsscanf", "isoc99_fscanf", "isoc99_fwscanf",
+    "isoc99_scanf", "isoc99_sscanf", "isoc99_swscanf", "isoc99_vfscanf", "isoc99_vfwscanf", "isoc99_vscanf",
+    "isoc99_vsscanf", "isoc99_vswscanf", "isoc99_vwscanf", "isoc99_wscanf", "newlocale", "obstack_printf",
+    "obstack_vprintf", "open_memstream", "open_wmemstream", "opendir", "popen", "posix_spawn_file_actions_addchdir_np",
+    "posix_spawn_file_actions_addclose", "posix_spawn_file_actions_addclosefrom_np", "posix_spawn_file_actions_adddup2",
     "posix_spawn_file_actions_addfchdir_np", "posix_spawn_file_actions_addopen",
     "posix_spawn_file_actions_addtcsetpgrp_np", "posix_spawn_file_actions_init", "posix_spawn_file_actions_realloc",
     "pthread_attr_extension", "pthread_attr_init", "pthread_attr_setaffinity", "pthread_attr_setaffinity_np",
-    "pthread_attr_setsigmask_np", "pthread_getattr_np",
-    "re_compile_fastmap", "re_compile_pattern", "re_match", "re_match_2", "re_search", "re_search_2", "realpath",
-    "realpath_stk", "regcomp", "res_nclose", "res_ninit",
-    "scandir", "scandirat", "scanf", "sem_open", "setmntent", "sscanf", "strdup", "strndup", "swscanf",
-    "tempnam", "timer_create", "tmpfile", "tsearch",
-    "vasprintf", "vfscanf", "vfwscanf", "vscanf", "vsscanf", "vswscanf", "vwscanf",
-    "w_addchar", "w_addmem", "w_addstr", "w_addword", "wcsdup", "wordexp", "wscanf",
-    NULL};
+    "pthread_attr_setsigmask_np", "pthread_getattr_np", "re_compile_fastmap", "re_compile_pattern", "re_match",
+    "re_match_2", "re_search", "re_search_2", "realpath", "realpath_stk", "regcomp", "res_nclose", "res_ninit",
+    "scandir", "scandirat", "scanf", "sem_open", "setmntent", "sscanf", "strdup", "strndup", "swscanf", "tempnam",
+    "timer_create", "tmpfile", "tsearch", "vasprintf", "vfscanf", "vfwscanf", "vscanf", "vsscanf", "vswscanf",
+    "vwscanf", "w_addchar", "w_addmem", "w_addstr", "w_addword", "wcsdup", "wordexp", "wscanf", NULL};
 
 static bool cut_suffix(char *name, const char *suffix)
 {
@@ -132,22 +120,22 @@ bool runtime_hands_over(const char *function)
  * open_memstream grows in fprintf(). */
 static bool keeps_for_program(const char *function)
 {
-	static const char *const patterns[] = {"_IO_str_overflow*", "_IO_wstr_overflow*", "enlarge_userbuf*", "_IO_mem_*",
-	    "_IO_wmem_*", NULL};
+	static const char *const patterns[] = {
+	    "_IO_str_overflow*", "_IO_wstr_overflow*", "enlarge_userbuf*", "_IO_mem_*", "_IO_wmem_*", NULL};
 	return matches_any(patterns, skip_prefix(function, "__GI_"));
 }
 
 /* Functions that keep what they allocate for libc itself, whichever function was called. */
 static bool keeps_for_libc(const char *function)
 {
-	static const char *const patterns[] = {
-	    "_IO_*doallocate*", "_IO_*doallocbuf*", "_IO_default_pbackfail*", /* stdio buffers */
+	static const char *const patterns[] = {"_IO_*doallocate*", "_IO_*doallocbuf*",
+	    "_IO_default_pbackfail*",                                          /* stdio buffers */
 	    "__gconv_[!o]*", "gconv_*", "find_derivation*", "read_conf_file*", /* conversion modules and their cache */
 	    "*mbrtowc*", "*wcrtomb*", "*btowc*", "*mbsrtowcs*", "*mbsnrtowcs*", "*wcsrtombs*", "*mbrlen*",
 	    "_nl_*", /* locale data, message catalogues */
 	    "__nss_*", "nss_*", "_nss_*", "__res_*", "__resolv_*", "context_alloc*", /* name service */
-	    "__tz*", "tzset*", /* time zones */
-	    "_dl_*", "__libc_dlopen*", "__libc_dlsym*", "dlopen_doit*", /* loader */
+	    "__tz*", "tzset*",                                                       /* time zones */
+	    "_dl_*", "__libc_dlopen*", "__libc_dlsym*", "dlopen_doit*",              /* loader */
 	    "__new_exitfn*", "__check_pf*", "__wcsmbs_load_conv*", "__cxa_thread_atexit*", "__libc_register_dl*", NULL};
 	return matches_any(patterns, skip_prefix(function, "__GI_"));
 }
@@ -156,18 +144,18 @@ static bool keeps_for_libc(const char *function)
  * function of the program that jumped to malloc instead of calling it. */
 static bool calls_back(const char *function)
 {
-	static const char *const patterns[] = {"start_thread*", "clone", "clone3", "__clone*", "__libc_start_*", "call_init*",
-	    "_dl_init", "_dl_fini", "__run_exit_handlers*", "__cxa_finalize*", "__call_tls_dtors*",
-	    "__nptl_deallocate_tsd*", "__pthread_once*", "pthread_once*", "bsearch", "msort_with_tmp*", "_quicksort*", "twalk*",
-	    "__twalk*", "trecurse*", "tdestroy*", "__start_context*", "__run_*fork_handlers*", "*dl_iterate_phdr*",
-	    "_IO_cookie_*", "_obstack_*", NULL};
+	static const char *const patterns[] = {"start_thread*", "clone", "clone3", "__clone*", "__libc_start_*",
+	    "call_init*", "_dl_init", "_dl_fini", "__run_exit_handlers*", "__cxa_finalize*", "__call_tls_dtors*",
+	    "__nptl_deallocate_tsd*", "__pthread_once*", "pthread_once*", "bsearch", "msort_with_tmp*", "_quicksort*",
+	    "twalk*", "__twalk*", "trecurse*", "tdestroy*", "__start_context*", "__run_*fork_handlers*",
+	    "*dl_iterate_phdr*", "_IO_cookie_*", "_obstack_*", NULL};
 	return matches_any(patterns, skip_prefix(function, "__GI_"));
 }
 
 /* --- rules --- */
 
-/* libstdc++ sets memory aside for exceptions thrown when there is none: allocated by its own initialiser, which the loader
- * calls; linked statically, it is known by name. */
+/* libstdc++ sets memory aside for exceptions thrown when there is none: allocated by its own initialiser, which the
+ * loader calls; linked statically, it is known by name. */
 static bool is_emergency_pool(const struct frame_view *const *frames, size_t n)
 {
 	size_t inner = 0;

@@ -1,5 +1,5 @@
-/* Which blocks are the C runtime's own: stdio buffers, locale data, the loader's tables, thread control blocks, caches of
- * the name service. They stay alive by design and are nobody's leak. docs/metrics.md tells the rules to users.
+/* Which blocks are the C runtime's own: stdio buffers, locale data, the loader's tables, thread control blocks, caches
+ * of the name service. They stay alive by design and are nobody's leak. docs/metrics.md tells the rules to users.
  * threads: any. */
 #ifndef RUNTIME_H
 #define RUNTIME_H

@@ -125,9 +125,8 @@ static bool same_portable(const struct frame_view *a, const struct frame_view *b
 	const char *a_module, *b_module;
 	size_t a_length = plain_module(a, &a_module), b_length = plain_module(b, &b_module);
 	size_t length = plain_length(a->function);
-	return a_length == b_length && !memcmp(a_module, b_module, a_length) &&
-	    length == plain_length(b->function) && !memcmp(a->function, b->function, length) &&
-	    (a->flags & SPECIAL_FLAGS) == (b->flags & SPECIAL_FLAGS);
+	return a_length == b_length && !memcmp(a_module, b_module, a_length) && length == plain_length(b->function) &&
+	       !memcmp(a->function, b->function, length) && (a->flags & SPECIAL_FLAGS) == (b->flags & SPECIAL_FLAGS);
 }
 
 static uint64_t hash_exact(const struct frame_view *view)
@@ -143,8 +142,8 @@ static uint64_t hash_exact(const struct frame_view *view)
 static bool same_exact(const struct frame_view *a, const struct frame_view *b)
 {
 	return a->line == b->line && a->inlined == b->inlined && !strcmp(a->function, b->function) &&
-	    !strcmp(a->file, b->file) && !strcmp(a->module, b->module) &&
-	    (a->function[0] || a->offset == b->offset) && (a->flags & SPECIAL_FLAGS) == (b->flags & SPECIAL_FLAGS);
+	       !strcmp(a->file, b->file) && !strcmp(a->module, b->module) &&
+	       (a->function[0] || a->offset == b->offset) && (a->flags & SPECIAL_FLAGS) == (b->flags & SPECIAL_FLAGS);
 }
 
 /* By name only: what a flame graph shows. */
@@ -282,8 +281,12 @@ static int add_frame(struct adding *a, uint32_t id)
 	const struct trace *t = a->trace;
 	const struct trace_frame *frame = &t->frames[id];
 	const struct trace_module *module = frame->module ? &t->modules[frame->module] : NULL;
-	struct frame_view view = {.function = "", .file = "", .module = module ? t->strings[module->path] : "",
-	    .origin = module, .flags = frame->flags, .offset = frame->offset};
+	struct frame_view view = {.function = "",
+	    .file = "",
+	    .module = module ? t->strings[module->path] : "",
+	    .origin = module,
+	    .flags = frame->flags,
+	    .offset = frame->offset};
 	if (a->n_levels >= UNSEEN)
 		return -1;
 	a->first_level[id] = (uint32_t)a->n_levels;
@@ -307,7 +310,7 @@ static bool starts_anew(const struct stacks *s, uint32_t view_index)
 {
 	const struct frame_view *view = &s->views[view_index];
 	return s->key == STACKS_PORTABLE && view->origin && view->origin->flags & TIDEMARK_MODULE_MAIN &&
-	    !strcmp(view->function, "main");
+	       !strcmp(view->function, "main");
 }
 
 /* Our node for a trace node whose parent has one. */
@@ -383,8 +386,8 @@ static int add_rows(struct adding *a, const struct profile *profile, unsigned so
 	return 0;
 }
 
-int stacks_add(struct stacks *stacks, const struct profile *profile, unsigned source, frame_lookup *lookup, void *lookup_arg,
-    struct err *err)
+int stacks_add(struct stacks *stacks, const struct profile *profile, unsigned source, frame_lookup *lookup,
+    void *lookup_arg, struct err *err)
 {
 	const struct trace *trace = profile->trace;
 	struct adding a = {.stacks = stacks, .trace = trace, .lookup = lookup, .lookup_arg = lookup_arg};

@@ -14,14 +14,14 @@
 
 /* One function of a stack. Texts belong to the trace or to whoever named the frame; none is NULL. */
 struct frame_view {
-	const char *function; /* demangled; "" when unknown */
-	const char *file;     /* "" when unknown */
-	uint32_t line;        /* 0 when unknown */
-	uint32_t flags;       /* TIDEMARK_NODE_*: with CUT, BROKEN and EARLY there is no function at all */
-	const char *module;   /* path; "" when the address lies in none */
+	const char *function;              /* demangled; "" when unknown */
+	const char *file;                  /* "" when unknown */
+	uint32_t line;                     /* 0 when unknown */
+	uint32_t flags;                    /* TIDEMARK_NODE_*: with CUT, BROKEN and EARLY there is no function at all */
+	const char *module;                /* path; "" when the address lies in none */
 	const struct trace_module *origin; /* NULL without a module */
-	uint64_t offset;      /* ELF virtual address of the return address; without a module the address itself */
-	bool inlined;         /* into the next one outward */
+	uint64_t offset; /* ELF virtual address of the return address; without a module the address itself */
+	bool inlined;    /* into the next one outward */
 };
 
 /* A name that came from elsewhere than the trace. */
@@ -34,23 +34,25 @@ struct frame_name {
 
 /* Asked once for each frame that the trace names poorly or not at all.
  * returns: how many of names were set, innermost inlined first; 0: the trace's own are used */
-typedef size_t frame_lookup(void *arg, const struct trace *trace, uint32_t frame, struct frame_name names[FRAME_MAX_NAMES]);
+typedef size_t frame_lookup(
+    void *arg, const struct trace *trace, uint32_t frame, struct frame_name names[FRAME_MAX_NAMES]);
 
 enum stacks_key {
-	STACKS_EXACT,    /* one stack: function, file, line, module and inlining agree (module and offset where no name is) */
-	STACKS_NAMES,    /* one stack: functions agree; where there is no name, modules */
+	STACKS_EXACT, /* one stack: function, file, line, module and inlining agree (module and offset where no name is)
+	               */
+	STACKS_NAMES, /* one stack: functions agree; where there is no name, modules */
 	STACKS_OFFSETS,  /* as STACKS_NAMES; where there is no name, modules and offsets */
 	STACKS_PORTABLE, /* one stack: functions and module names agree, so that builds and machines can be compared */
 };
 
-struct stack_node { /* id 0: the root, no frame */
+struct stack_node {      /* id 0: the root, no frame */
 	uint32_t parent; /* outward */
 	uint32_t view;
 };
 
 struct stack_row {
-	uint32_t node;               /* innermost frame; 0: the stack was lost */
-	struct profile_row sums[2];  /* of profile 0 and 1 */
+	uint32_t node;              /* innermost frame; 0: the stack was lost */
+	struct profile_row sums[2]; /* of profile 0 and 1 */
 };
 
 struct stacks {
@@ -75,8 +77,8 @@ void stacks_free(struct stacks *stacks);
  * lookup: may be NULL
  * errors: MEMORY
  * cost:   one step for each frame of each stack that has a row */
-int stacks_add(struct stacks *stacks, const struct profile *profile, unsigned source, frame_lookup *lookup, void *lookup_arg,
-    struct err *err);
+int stacks_add(struct stacks *stacks, const struct profile *profile, unsigned source, frame_lookup *lookup,
+    void *lookup_arg, struct err *err);
 
 /* Put the rows in order: largest cost of source 0 first, then by the other figures, then as the trace had them. */
 void stacks_sort(struct stacks *stacks, enum cost cost);

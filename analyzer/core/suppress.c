@@ -1,5 +1,5 @@
-/* Suppressions: see suppress.h. Everything that LeakSanitizer suppresses is suppressed here too. In one case more is: it
- * looks at the first place only where "foo$" could match, so that "foo foo" would escape. */
+/* Suppressions: see suppress.h. Everything that LeakSanitizer suppresses is suppressed here too. In one case more is:
+ * it looks at the first place only where "foo$" could match, so that "foo foo" would escape. */
 #include "core/suppress.h"
 
 #include <errno.h>
@@ -44,8 +44,8 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-static int add_line(struct suppressions *list, const char *line, const char *end, const char *source, unsigned number,
-    struct err *err)
+static int add_line(
+    struct suppressions *list, const char *line, const char *end, const char *source, unsigned number, struct err *err)
 {
 	while (line < end && is_blank(*line))
 		line++;
@@ -56,14 +56,15 @@ static int add_line(struct suppressions *list, const char *line, const char *end
 	static const char kind[] = "leak:";
 	size_t length = (size_t)(end - line);
 	if (length <= sizeof(kind) - 1 || memcmp(line, kind, sizeof(kind) - 1))
-		return err_set(err, TIDEMARK_ERR_USAGE, "%s:%u: no suppression: '%.*s'; a line reads leak:PATTERN", source, number,
-		    (int)(length < 80 ? length : 80), line);
+		return err_set(err, TIDEMARK_ERR_USAGE, "%s:%u: no suppression: '%.*s'; a line reads leak:PATTERN",
+		    source, number, (int)(length < 80 ? length : 80), line);
 	if (add_pattern(list, line + sizeof(kind) - 1, length - (sizeof(kind) - 1), source) < 0)
 		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
 	return 0;
 }
 
-int suppressions_add_text(struct suppressions *list, const char *text, size_t length, const char *source, struct err *err)
+int suppressions_add_text(
+    struct suppressions *list, const char *text, size_t length, const char *source, struct err *err)
 {
 	const char *end = text + length;
 	for (unsigned number = 1; text < end; number++) {

@@ -14,7 +14,7 @@
 
 struct suppression {
 	char *pattern;
-	const char *source; /* a file's name, "program" or "built-in" */
+	const char *source;             /* a file's name, "program" or "built-in" */
 	uint64_t stacks, blocks, bytes; /* what it suppressed; counted by the caller */
 };
 
@@ -26,7 +26,8 @@ struct suppressions {
 /* Add the suppressions of a text: one "leak:PATTERN" a line; blank lines and lines that begin with # do not count.
  * text, length: need not end in NUL; source: must outlive it
  * errors: USAGE for a line that is nothing of this; what stood before it is kept; MEMORY */
-int suppressions_add_text(struct suppressions *list, const char *text, size_t length, const char *source, struct err *err);
+int suppressions_add_text(
+    struct suppressions *list, const char *text, size_t length, const char *source, struct err *err);
 
 /* As suppressions_add_text, from a file. errors: SYSTEM too */
 int suppressions_add_file(struct suppressions *list, const char *path, struct err *err);

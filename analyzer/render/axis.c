@@ -45,8 +45,8 @@ const char *axis_size(char text[AXIS_TEXT_BYTES], uint64_t bytes, uint64_t large
 
 uint64_t axis_time_step(uint64_t largest_ticks, unsigned max_ticks)
 {
-	static const uint64_t long_steps[] = {MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE, HOUR,
-	    2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR};
+	static const uint64_t long_steps[] = {MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 30 * MINUTE,
+	    HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR};
 	if (largest_ticks / max_ticks < 30 * TICKS_PER_SECOND) {
 		uint64_t step = axis_step(largest_ticks, max_ticks);
 		/* 1, 2, 5 and 10 s are round, 20 and 50 s are not quite, but 30 s is. */

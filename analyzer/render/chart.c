@@ -32,14 +32,18 @@ static uint64_t axis_top(uint64_t largest, uint64_t step)
 
 static void draw_cell(const struct term *term, unsigned eighths)
 {
-	static const char *const blocks[] = {" ", "\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
+	static const char *const blocks[] = {
+	    " ", "\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
 	static const char *const letters[] = {" ", ".", ".", ":", ":", ":", "#", "#", "#"};
 	fputs(term->utf8 ? blocks[eighths] : letters[eighths], term->out);
 }
 
 static void draw_row(const struct term *term, const struct chart *chart, unsigned row, uint64_t top, const char *label)
 {
-	fprintf(term->out, "%*s %s", (int)LABEL_COLUMNS, label, term->utf8 ? (*label ? "\u2524" : "\u2502") : *label ? "+" : "|");
+	fprintf(term->out, "%*s %s", (int)LABEL_COLUMNS, label,
+	    term->utf8 ? (*label ? "\u2524" : "\u2502")
+	    : *label   ? "+"
+	               : "|");
 	for (size_t i = 0; i < chart->n_values; i++) {
 		double filled = (double)chart->values[i] / (double)top * chart->height * 8;
 		double above = filled - row * 8.0;
@@ -61,7 +65,8 @@ static void draw_axis(const struct term *term, const struct chart *chart)
 
 static size_t column_of(const struct chart *chart, uint64_t ticks)
 {
-	size_t column = chart->end_ticks ? (size_t)((double)ticks / (double)chart->end_ticks * (double)chart->n_values) : 0;
+	size_t column =
+	    chart->end_ticks ? (size_t)((double)ticks / (double)chart->end_ticks * (double)chart->n_values) : 0;
 	return column < chart->n_values ? column : chart->n_values - 1;
 }
 

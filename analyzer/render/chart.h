@@ -9,8 +9,8 @@
 struct chart {
 	const uint64_t *values; /* bytes, one a column */
 	size_t n_values;
-	unsigned height;        /* rows, 1..32 */
-	uint64_t end_ticks;     /* what the right edge stands for; the left edge is the start */
+	unsigned height;            /* rows, 1..32 */
+	uint64_t end_ticks;         /* what the right edge stands for; the left edge is the start */
 	const uint64_t *mark_ticks; /* drawn as ticks below the axis, numbered from 1 */
 	size_t n_marks;
 };

@@ -1,5 +1,5 @@
-/* Folded stacks: see folded.h. flamegraph.pl takes a line apart at its last blank, and once more when a number stands before
- * that (its differential form): so no blank may come from a name. */
+/* Folded stacks: see folded.h. flamegraph.pl takes a line apart at its last blank, and once more when a number stands
+ * before that (its differential form): so no blank may come from a name. */
 #include "render/folded.h"
 
 #include <inttypes.h>

@@ -12,7 +12,7 @@
 
 struct folded {
 	FILE *out;
-	bool offsets; /* functions without a name as module+0xoffset; else [module] */
+	bool offsets;                /* functions without a name as module+0xoffset; else [module] */
 	const struct stacks *stacks; /* whose frames come again and again: their names are kept; may be NULL */
 	/* private */
 	char *line;
@@ -20,7 +20,8 @@ struct folded {
 	char **names; /* by view of stacks */
 };
 
-/* Append a frame's name as it stands between semicolons to folded->line. What would break a line or a frame is replaced:
+/* Append a frame's name as it stands between semicolons to folded->line. What would break a line or a frame is
+ * replaced:
  * ';' by ':', ", " by ",", other blanks by '_', control characters and broken UTF-8 by '?'.
  * returns: 0, -1 when memory is short */
 int folded_name(struct folded *folded, const struct frame_view *view);

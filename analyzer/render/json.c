@@ -39,7 +39,8 @@ void json_head(struct json_out *out, json_t *head)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach(head, key, value) {
+	json_object_foreach(head, key, value)
+	{
 		separate(out, "  ");
 		dump_key(out, key);
 		json_dumpf(value, out->file, FLAGS);

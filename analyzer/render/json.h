@@ -21,8 +21,8 @@ int json_open(struct json_out *out, const char *path, struct err *err);
 /* Write a whole document; takes `document` (NULL: memory was short). */
 void json_write(struct json_out *out, json_t *document);
 
-/* Or in parts: the keys of `head`, then a list under `name`, its elements, its end, and so on; json_end last. Takes what it
- * is given. json_head may come again, between lists. */
+/* Or in parts: the keys of `head`, then a list under `name`, its elements, its end, and so on; json_end last. Takes
+ * what it is given. json_head may come again, between lists. */
 void json_begin(struct json_out *out);
 void json_head(struct json_out *out, json_t *head);
 void json_list(struct json_out *out, const char *name);

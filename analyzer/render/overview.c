@@ -40,7 +40,8 @@ const char *end_text(const struct trace *trace, char *text, size_t n)
 		snprintf(text, n, "exited with status %" PRIu64, value);
 		break;
 	case TIDEMARK_END_SIGNAL:
-		snprintf(text, n, "was killed by signal %" PRIu64 " (%s)", value, value < 65 ? strsignal((int)value) : "?");
+		snprintf(
+		    text, n, "was killed by signal %" PRIu64 " (%s)", value, value < 65 ? strsignal((int)value) : "?");
 		break;
 	case TIDEMARK_END_EXEC:
 		snprintf(text, n, "became another program (exec), which has a recording of its own");
@@ -79,26 +80,29 @@ static void print_part(const struct term *term, const char *name, const struct l
 {
 	char bytes[SIZE_TEXT_BYTES], blocks[SIZE_TEXT_BYTES];
 	if (sum->blocks)
-		line(term, name, size_text(bytes, sum->bytes), "in %s block%s%s", count_text(blocks, sum->blocks), plural(sum->blocks), remark);
+		line(term, name, size_text(bytes, sum->bytes), "in %s block%s%s", count_text(blocks, sum->blocks),
+		    plural(sum->blocks), remark);
 }
 
 static void print_totals(const struct term *term, const struct overview *o)
 {
 	const struct profile_totals *t = &o->profile->totals;
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
-	line(term, "allocations", count_text(a, t->allocations), "%s in all, %s by realloc of a block", size_text(b, t->allocated_bytes),
-	    count_text(c, t->reallocations));
+	line(term, "allocations", count_text(a, t->allocations), "%s in all, %s by realloc of a block",
+	    size_text(b, t->allocated_bytes), count_text(c, t->reallocations));
 	line(term, "frees", count_text(a, t->frees), "of them %s by realloc", count_text(c, t->reallocations));
-	line(term, "temporary", count_text(a, t->temporary), "%.1f %% of allocations were freed by their thread before its next one",
+	line(term, "temporary", count_text(a, t->temporary),
+	    "%.1f %% of allocations were freed by their thread before its next one",
 	    t->allocations ? 100.0 * (double)t->temporary / (double)t->allocations : 0.0);
-	line(term, "peak heap", size_text(a, t->peak_heap_bytes), "in %s block%s, after %s", count_text(b, t->peak_heap_blocks),
-	    plural(t->peak_heap_blocks), ticks_text(c, t->peak_tick));
+	line(term, "peak heap", size_text(a, t->peak_heap_bytes), "in %s block%s, after %s",
+	    count_text(b, t->peak_heap_blocks), plural(t->peak_heap_blocks), ticks_text(c, t->peak_tick));
 	if (t->peak_rss_bytes)
-		line(term, "peak RSS", size_text(a, t->peak_rss_bytes), "of the whole process with Tidemark in it, after %s", ticks_text(c, t->peak_rss_tick));
+		line(term, "peak RSS", size_text(a, t->peak_rss_bytes),
+		    "of the whole process with Tidemark in it, after %s", ticks_text(c, t->peak_rss_tick));
 	else
 		line(term, "peak RSS", "unknown", "no sample was taken");
-	line(term, "leaked", size_text(a, t->leaked_bytes), "in %s block%s alive at the end%s", count_text(b, t->leaked_blocks),
-	    plural(t->leaked_blocks), t->leaked_blocks ? ", of which:" : "");
+	line(term, "leaked", size_text(a, t->leaked_bytes), "in %s block%s alive at the end%s",
+	    count_text(b, t->leaked_blocks), plural(t->leaked_blocks), t->leaked_blocks ? ", of which:" : "");
 	print_part(term, "  program", &o->leaks->sums[LEAK_PROGRAM], "");
 	print_part(term, "  runtime", &o->leaks->sums[LEAK_RUNTIME], ", libc's and the loader's own");
 	print_part(term, "  suppressed", &o->leaks->sums[LEAK_SUPPRESSED], "");
@@ -114,8 +118,12 @@ static void print_chart(const struct term *term, const struct overview *o)
 		values[i] = p->points[i].heap_max_bytes;
 	for (uint32_t i = 0; marks && i < p->n_marks; i++)
 		marks[i] = p->marks[i].tick;
-	struct chart chart = {.values = values, .n_values = p->n_points, .height = CHART_ROWS, .end_ticks = p->totals.end_tick,
-	    .mark_ticks = marks, .n_marks = p->n_marks};
+	struct chart chart = {.values = values,
+	    .n_values = p->n_points,
+	    .height = CHART_ROWS,
+	    .end_ticks = p->totals.end_tick,
+	    .mark_ticks = marks,
+	    .n_marks = p->n_marks};
 	if (values && marks && p->n_points) {
 		fprintf(term->out, "\nHeap over time (largest %s)\n", size_text(peak, p->totals.peak_heap_bytes));
 		chart_draw(term, &chart);
@@ -158,8 +166,8 @@ static void print_top_leaks(const struct term *term, const struct overview *o)
 	fputs("\nTop leaks (alive at the end)\n", term->out);
 	for (size_t i = 0; i < o->n_top_leaks; i++) {
 		const struct profile_row *sums = &o->top_leaks[i]->row->sums[0];
-		fprintf(term->out, "  %10s  in %s block%s, of %s allocated\n", size_text(a, sums->live_bytes), count_text(b, sums->live_blocks),
-		    plural(sums->live_blocks), count_text(c, sums->allocations));
+		fprintf(term->out, "  %10s  in %s block%s, of %s allocated\n", size_text(a, sums->live_bytes),
+		    count_text(b, sums->live_blocks), plural(sums->live_blocks), count_text(c, sums->allocations));
 		print_stack(term, o, o->top_leaks[i]->row->node);
 	}
 }
@@ -173,8 +181,9 @@ static void print_top_peaks(const struct term *term, const struct overview *o)
 	fprintf(term->out, "\nTop of the peak (alive when the heap was largest)\n");
 	for (size_t i = 0; i < o->n_top_peaks; i++) {
 		const struct profile_row *sums = &o->top_peaks[i]->sums[0];
-		fprintf(term->out, "  %10s  in %s block%s, %.1f %% of the heap\n", size_text(a, sums->peak_bytes), count_text(b, sums->peak_blocks),
-		    plural(sums->peak_blocks), peak > 0 ? 100.0 * (double)sums->peak_bytes / peak : 0.0);
+		fprintf(term->out, "  %10s  in %s block%s, %.1f %% of the heap\n", size_text(a, sums->peak_bytes),
+		    count_text(b, sums->peak_blocks), plural(sums->peak_blocks),
+		    peak > 0 ? 100.0 * (double)sums->peak_bytes / peak : 0.0);
 		print_stack(term, o, o->top_peaks[i]->node);
 	}
 }
@@ -198,7 +207,8 @@ static void print_losses(const struct term *term, const struct overview *o)
 	    {c[TIDEMARK_COUNTER_EARLY_EVENTS], "events before the recorder was ready, without a stack, marked [early]"},
 	    {totals->unknown_frees, "frees of blocks that were never seen to be allocated"},
 	    {totals->inherited_frees, "frees of blocks inherited from the parent process: not in these figures"},
-	    {totals->implicit_frees, "blocks ended because their address was handed out again: their free was not seen"},
+	    {totals->implicit_frees,
+	        "blocks ended because their address was handed out again: their free was not seen"},
 	    {c[TIDEMARK_COUNTER_REORDERED], "allocations that waited for the free of their address on another thread"},
 	    {c[TIDEMARK_COUNTER_LOST_NAMES], "names of marks or operations that found no room"},
 	};
@@ -224,7 +234,8 @@ static void print_footprint(const struct term *term, const struct overview *o)
 		fprintf(term->out, "  %12s  in the program's memory (part of its RSS), %s in the collector beside it\n",
 		    size_text(a, c[TIDEMARK_COUNTER_SHIM_BYTES]), size_text(b, c[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS]));
 	fprintf(term->out, "  %12s  recording, %.2f bytes an event\n", size_text(file, o->profile->trace->file_bytes),
-	    o->profile->totals.events ? (double)o->profile->trace->file_bytes / (double)o->profile->totals.events : 0.0);
+	    o->profile->totals.events ? (double)o->profile->trace->file_bytes / (double)o->profile->totals.events
+	                              : 0.0);
 }
 
 static void print_next(const struct term *term, const struct overview *o)
@@ -232,7 +243,9 @@ static void print_next(const struct term *term, const struct overview *o)
 	const char *path = o->profile->trace->path;
 	fputs("\nMore\n", term->out);
 	fprintf(term->out, "  all leaks            tidemark leaks %s\n", path);
-	fprintf(term->out, "  flame graph of peak  tidemark folded --cost peak %s | flamegraph.pl --countname bytes > peak.svg\n", path);
+	fprintf(term->out,
+	    "  flame graph of peak  tidemark folded --cost peak %s | flamegraph.pl --countname bytes > peak.svg\n",
+	    path);
 	fprintf(term->out, "  picture over time    tidemark timeline --svg=timeline.svg %s\n", path);
 }
 
@@ -259,7 +272,7 @@ static json_t *json_end_of(const struct trace *trace)
 	json_t *end = json_object();
 	json_object_set_new(end, "reason", json_string(end_name(trace)));
 	if (trace->complete && (trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_EXIT ||
-	        trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_SIGNAL))
+	                           trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_SIGNAL))
 		set(end, "value", trace->counters[TIDEMARK_COUNTER_END_VALUE]);
 	return end;
 }

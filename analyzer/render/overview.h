@@ -19,8 +19,8 @@ struct overview {
 	uint64_t lost_events;
 };
 
-/* How the recording ended, for people: "exited with status 0", "was killed by signal 9 (Killed)"; and for programs: exit,
- * signal, exec, stopped, detached, unknown; incomplete without a footer. */
+/* How the recording ended, for people: "exited with status 0", "was killed by signal 9 (Killed)"; and for programs:
+ * exit, signal, exec, stopped, detached, unknown; incomplete without a footer. */
 const char *end_text(const struct trace *trace, char *text, size_t n);
 const char *end_name(const struct trace *trace);
 

@@ -1,5 +1,6 @@
-/* The timeline as SVG: see picture.h. The y axis begins at 0 and holds the largest of heap and RSS. Labels of marks stand
- * in lanes above the plot, so that they never cover data or each other; one that fits in no lane is left out and counted. */
+/* The timeline as SVG: see picture.h. The y axis begins at 0 and holds the largest of heap and RSS. Labels of marks
+ * stand in lanes above the plot, so that they never cover data or each other; one that fits in no lane is left out and
+ * counted. */
 #include "render/picture.h"
 
 #include <inttypes.h>
@@ -16,15 +17,15 @@
 #define WIDTH 960
 #define LEFT 84
 #define RIGHT (WIDTH - 28)
-#define HEAD 112       /* title, subtitle, legend */
+#define HEAD 112 /* title, subtitle, legend */
 #define PLOT_HEIGHT 320
 #define LANE_HEIGHT 17
 #define MAX_LANES 4
 #define FOOT 62
-#define SMALL 12.0     /* font size of labels */
-#define EM 0.56        /* mean advance of a sans-serif letter, in font sizes; a little generous */
+#define SMALL 12.0 /* font size of labels */
+#define EM 0.56    /* mean advance of a sans-serif letter, in font sizes; a little generous */
 #define MAX_MARKS 200
-#define MAX_LABEL 40   /* letters of a mark's name */
+#define MAX_LABEL 40 /* letters of a mark's name */
 
 enum layer { LAYER_HEAP, LAYER_RETAINED, LAYER_FILE, LAYER_TIDEMARK, LAYERS };
 
@@ -41,10 +42,12 @@ struct drawing {
 };
 
 /* Plain rules, no variables: many converters to bitmaps know no more. They show the light colours. */
+/* clang-format off */
 static const char style[] =
     "<style>\n"
     "  :root { color-scheme: light dark; }\n"
-    "  text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif; "
+    "  text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', "
+    "'DejaVu Sans', Arial, sans-serif; "
     "font-size: 12px; fill: #1f2933; }\n"
     "  .title { font-size: 20px; font-weight: 600; }\n"
     "  .soft { fill: #5f6b7a; }\n"
@@ -63,7 +66,8 @@ static const char style[] =
     "  .mark { stroke: #b4235f; stroke-width: 1; stroke-dasharray: 4 3; }\n"
     "  .faint { stroke-opacity: 0.35; }\n"
     "  .dot { fill: #1d6fd8; stroke: #ffffff; stroke-width: 1.5; }\n"
-    "  .halo { paint-order: stroke; stroke: #ffffff; stroke-opacity: 0.85; stroke-width: 4px; stroke-linejoin: round; }\n"
+    "  .halo { paint-order: stroke; stroke: #ffffff; stroke-opacity: 0.85; stroke-width: 4px; "
+    "stroke-linejoin: round; }\n"
     "  @media (prefers-color-scheme: dark) {\n"
     "    text { fill: #e6ebf1; }\n"
     "    .soft { fill: #9aa7b5; }\n"
@@ -82,6 +86,7 @@ static const char style[] =
     "    .halo { stroke: #10151c; }\n"
     "  }\n"
     "</style>\n";
+/* clang-format on */
 
 /* --- small things --- */
 
@@ -103,7 +108,7 @@ static void put_text(FILE *out, const char *text, size_t max_letters)
 		size_t n = utf8_length(text);
 		unsigned char c = (unsigned char)*text;
 		bool forbidden = !n || c < 0x20 || c == 0x7f || (c == 0xef && !memcmp(text + 1, "\xbf\xbe", 2)) ||
-		    (c == 0xef && !memcmp(text + 1, "\xbf\xbf", 2));
+		                 (c == 0xef && !memcmp(text + 1, "\xbf\xbf", 2));
 		if (forbidden)
 			fputs("\xef\xbf\xbd", out);
 		else if (c == '&')
@@ -134,15 +139,17 @@ static double width_of(size_t letters)
 }
 
 /* The text is ours: no escaping. */
-static void put_label(const struct drawing *d, double x, double y, const char *class, const char *anchor, const char *text)
+static void put_label(
+    const struct drawing *d, double x, double y, const char *class, const char *anchor, const char *text)
 {
-	fprintf(d->out, "<text x=\"%.1f\" y=\"%.1f\"%s%s%s text-anchor=\"%s\">%s</text>\n", x, y, *class ? " class=\"" : "", class,
-	    *class ? "\"" : "", anchor, text);
+	fprintf(d->out, "<text x=\"%.1f\" y=\"%.1f\"%s%s%s text-anchor=\"%s\">%s</text>\n", x, y,
+	    *class ? " class=\"" : "", class, *class ? "\"" : "", anchor, text);
 }
 
 static void put_line(const struct drawing *d, const char *class, double x1, double y1, double x2, double y2)
 {
-	fprintf(d->out, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, x1, y1, x2, y2);
+	fprintf(
+	    d->out, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, x1, y1, x2, y2);
 }
 
 /* --- axes --- */
@@ -166,7 +173,8 @@ static void put_x_axis(const struct drawing *d)
 		put_line(d, "axis", x, d->plot_bottom, x, d->plot_bottom + 5);
 		put_label(d, x, d->plot_bottom + 20, "soft", "middle", axis_time(text, at, d->end_ticks));
 	}
-	put_label(d, (LEFT + RIGHT) / 2.0, d->plot_bottom + 42, "soft", "middle", "time since the start of the recording");
+	put_label(
+	    d, (LEFT + RIGHT) / 2.0, d->plot_bottom + 42, "soft", "middle", "time since the start of the recording");
 }
 
 /* --- data --- */
@@ -258,7 +266,8 @@ static void put_peak(const struct drawing *d)
 	snprintf(text, sizeof(text), "peak heap %s", size_text(size, totals->peak_heap_bytes));
 	bool left = x + width_of(strlen(text)) + 12 > RIGHT;
 	fprintf(d->out, "<circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"4\"/>\n", x, y);
-	put_label(d, left ? x - 8 : x + 8, y - 8 < d->plot_top + 10 ? y + 16 : y - 8, "halo", left ? "end" : "start", text);
+	put_label(
+	    d, left ? x - 8 : x + 8, y - 8 < d->plot_top + 10 ? y + 16 : y - 8, "halo", left ? "end" : "start", text);
 }
 
 /* --- marks --- */
@@ -269,8 +278,9 @@ struct lanes {
 	unsigned n_used;
 };
 
-/* Where the label of a mark at x goes: a lane, -1 when none will do; to the left of its line when the right has no room.
- * A mark's line runs down from its lane: it must not cross a label of a lane below, nor a label to the left a line. */
+/* Where the label of a mark at x goes: a lane, -1 when none will do; to the left of its line when the right has no
+ * room. A mark's line runs down from its lane: it must not cross a label of a lane below, nor a label to the left a
+ * line. */
 static int find_lane(struct lanes *lanes, double x, double width, bool *left)
 {
 	*left = x + 5 + width > RIGHT;
@@ -314,8 +324,8 @@ static unsigned put_marks(struct drawing *d, bool draw)
 		put_line(d, lane < 0 ? "mark faint" : "mark", x, top, x, d->plot_bottom);
 		if (lane < 0)
 			continue;
-		fprintf(d->out, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", left ? x - 5 : x + 5,
-		    HEAD + (lane + 1) * LANE_HEIGHT - 4.0, left ? "end" : "start");
+		fprintf(d->out, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
+		    left ? x - 5 : x + 5, HEAD + (lane + 1) * LANE_HEIGHT - 4.0, left ? "end" : "start");
 		put_text(d->out, mark_name(d, i), MAX_LABEL);
 		fputs("</text>\n", d->out);
 	}
@@ -386,8 +396,11 @@ static void put_head(const struct drawing *d, unsigned unnamed)
 	const struct profile_totals *t = &d->profile->totals;
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
 	double height = d->plot_bottom + FOOT;
-	fprintf(d->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" role=\"img\" "
-	                "aria-labelledby=\"title desc\">\n<title id=\"title\">Memory of ", WIDTH, height, WIDTH, height);
+	fprintf(d->out,
+	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" "
+	    "role=\"img\" "
+	    "aria-labelledby=\"title desc\">\n<title id=\"title\">Memory of ",
+	    WIDTH, height, WIDTH, height);
 	put_text(d->out, d->picture->title, 120);
 	fprintf(d->out, "</title>\n<desc id=\"desc\">Heap and resident memory over %s. The heap peaks at %s; ",
 	    time_text(a, t->end_tick * TIDEMARK_TICK_NS), size_text(b, t->peak_heap_bytes));

@@ -1,5 +1,5 @@
-/* The timeline as an SVG picture for reports and web pages: RSS and its parts as stacked areas, the live heap as a line,
- * marks; light and dark by the reader's preference; no script, no fonts or files from elsewhere. threads: one. */
+/* The timeline as an SVG picture for reports and web pages: RSS and its parts as stacked areas, the live heap as a
+ * line, marks; light and dark by the reader's preference; no script, no fonts or files from elsewhere. threads: one. */
 #ifndef PICTURE_H
 #define PICTURE_H
 

@@ -95,7 +95,8 @@ static bool is_glibc_version(Elf *elf, unsigned index)
 	while ((section = elf_nextscn(elf, section))) {
 		GElf_Shdr header;
 		Elf_Data *data = NULL;
-		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_GNU_verneed || !(data = elf_getdata(section, NULL)))
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_GNU_verneed ||
+		    !(data = elf_getdata(section, NULL)))
 			continue;
 		GElf_Verneed need;
 		size_t at = 0;
@@ -126,7 +127,8 @@ static unsigned symbol_version(Elf *elf, size_t symbol)
 		GElf_Shdr header;
 		GElf_Versym version;
 		if (gelf_getshdr(section, &header) && header.sh_type == SHT_GNU_versym)
-			return gelf_getversym(elf_getdata(section, NULL), (int)symbol, &version) ? version & 0x7fffu : 0;
+			return gelf_getversym(elf_getdata(section, NULL), (int)symbol, &version) ? version & 0x7fffu
+			                                                                         : 0;
 	}
 	return 0;
 }
@@ -154,7 +156,8 @@ const char *callee_name(const struct callee_module *module, uint64_t return_addr
 			continue;
 		Elf_Data *data = elf_getdata(section, NULL);
 		GElf_Rela relocation;
-		for (size_t i = 0; data && i < header.sh_size / header.sh_entsize && gelf_getrela(data, (int)i, &relocation); i++)
+		for (size_t i = 0;
+		     data && i < header.sh_size / header.sh_entsize && gelf_getrela(data, (int)i, &relocation); i++)
 			if (relocation.r_offset == slot)
 				return symbol_name(elf, header.sh_link, GELF_R_SYM(relocation.r_info));
 	}

@@ -37,9 +37,9 @@ static void times_suit_people(void **state)
 {
 	(void)state;
 	char text[AXIS_TEXT_BYTES];
-	assert_int_equal(axis_time_step(10000, 10), 1000);    /* 1 s: every 0.1 s */
-	assert_int_equal(axis_time_step(120000, 10), 20000);  /* 12 s: every 2 s */
-	assert_int_equal(axis_time_step(2400000, 10), 300000); /* 4 min: every 30 s */
+	assert_int_equal(axis_time_step(10000, 10), 1000);       /* 1 s: every 0.1 s */
+	assert_int_equal(axis_time_step(120000, 10), 20000);     /* 12 s: every 2 s */
+	assert_int_equal(axis_time_step(2400000, 10), 300000);   /* 4 min: every 30 s */
 	assert_int_equal(axis_time_step(36000000, 10), 6000000); /* 1 h: every 10 min */
 	assert_string_equal(axis_time(text, 200, 900), "20 ms");
 	assert_string_equal(axis_time(text, 15000, 100000), "1.5 s");

@@ -34,7 +34,9 @@ static void names_are_made_safe(void **state)
 	assert_named(view_of("g 12"), false, "g_12");
 	assert_named(view_of("caf\xc3\xa9"), false, "caf\xc3\xa9");
 	assert_named(view_of("x\xff\xc3y"), false, "x??y");
-	assert_named(view_of("no\xc2\xa0" "break\xc2\x85"), false, "no_break?");
+	assert_named(view_of("no\xc2\xa0"
+	                     "break\xc2\x85"),
+	    false, "no_break?");
 }
 
 static void unknown_functions_are_their_modules(void **state)

@@ -50,7 +50,8 @@ static bool owns(const char *text)
 	while ((word = strsep(&rest, " "))) {
 		char *at = strrchr(word, '@');
 		*at = 0;
-		views[n] = (struct frame_view){.function = strcmp(word, "?") ? word : "", .file = "", .module = module_path(at[1])};
+		views[n] = (struct frame_view){
+		    .function = strcmp(word, "?") ? word : "", .file = "", .module = module_path(at[1])};
 		frames[n] = &views[n];
 		n++;
 	}
@@ -182,11 +183,12 @@ static void early_blocks_are_the_loaders(void **state)
 static void names_lose_their_decorations(void **state)
 {
 	(void)state;
-	static const char *const given[] = {"strdup", "__strdup", "__GI___strdup", "_IO_new_fdopen", "fopen64", "__fopen_internal",
-	    "_IO_getdelim", "getcwd", "__getcwd_chk", "__realpath_chk", "opendir_tail", "strdup@@GLIBC_2.2.5", "regcomp.localalias",
-	    "posix_spawn_file_actions_addopen", "__posix_spawn_file_actions_realloc"};
-	static const char *const kept[] = {"puts", "setlocale", "getpwnam", "localtime", "pthread_create", "dlopen", "qsort", "x", "_",
-	    "", "strdu", "strdupx"};
+	static const char *const given[] = {"strdup", "__strdup", "__GI___strdup", "_IO_new_fdopen", "fopen64",
+	    "__fopen_internal", "_IO_getdelim", "getcwd", "__getcwd_chk", "__realpath_chk", "opendir_tail",
+	    "strdup@@GLIBC_2.2.5", "regcomp.localalias", "posix_spawn_file_actions_addopen",
+	    "__posix_spawn_file_actions_realloc"};
+	static const char *const kept[] = {"puts", "setlocale", "getpwnam", "localtime", "pthread_create", "dlopen",
+	    "qsort", "x", "_", "", "strdu", "strdupx"};
 	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
 		if (!runtime_hands_over(given[i]))
 			fail_msg("%s hands over", given[i]);

@@ -18,7 +18,8 @@ static void patterns_are_found_anywhere(void **state)
 	assert_false(suppress_matches("foo", ""));
 	assert_false(suppress_matches("*", ""));
 	assert_true(suppress_matches("*", "x"));
-	assert_true(suppress_matches("std::vector<int>::push_back(int const&)", "std::vector<int>::push_back(int const&)"));
+	assert_true(
+	    suppress_matches("std::vector<int>::push_back(int const&)", "std::vector<int>::push_back(int const&)"));
 }
 
 static void stars_stand_for_anything(void **state)
@@ -70,7 +71,8 @@ static void other_lines_are_errors(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		struct suppressions list = {0};
 		struct err err;
-		assert_int_equal(suppressions_add_text(&list, bad[i], strlen(bad[i]), "f.supp", &err), TIDEMARK_ERR_USAGE);
+		assert_int_equal(
+		    suppressions_add_text(&list, bad[i], strlen(bad[i]), "f.supp", &err), TIDEMARK_ERR_USAGE);
 		assert_non_null(strstr(err.text, "f.supp:2: "));
 		assert_int_equal(list.n_items, 1);
 		suppressions_release(&list);
@@ -100,7 +102,8 @@ static void built_in_list_is_well_formed(void **state)
 	(void)state;
 	struct suppressions list = {0};
 	struct err err;
-	assert_int_equal(suppressions_add_text(&list, suppressions_built_in, strlen(suppressions_built_in), "built-in", &err), 0);
+	assert_int_equal(
+	    suppressions_add_text(&list, suppressions_built_in, strlen(suppressions_built_in), "built-in", &err), 0);
 	assert_true(list.n_items > 3);
 	suppressions_release(&list);
 }

@@ -1,5 +1,5 @@
-/* Names that the trace does not have: see naming.h. */
-#include "naming.h"
+/* Names that the trace does not have: see resolver.h. */
+#include "resolver.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,70 +18,73 @@ struct named_module {
 	bool symbols_tried, callees_tried;
 };
 
-struct naming {
+struct resolver {
 	struct symbols *symbols;
 	char *sysroot;
 	struct named_module *modules;
 	size_t n_modules, capacity;
 };
 
-int naming_new(struct naming **out, const struct naming_options *options, struct err *err)
+int resolver_new(struct resolver **out, const struct resolver_options *options, struct err *err)
 {
-	struct naming *naming = calloc(1, sizeof(*naming));
-	if (!naming)
+	struct resolver *resolver = calloc(1, sizeof(*resolver));
+	if (!resolver)
 		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-	struct symbols_options wanted = {.sysroot = options->sysroot, .debug_dirs = options->debug_dirs,
-	    .n_debug_dirs = options->n_debug_dirs, .search_debug_files = !options->no_debug_files,
+	struct symbols_options wanted = {.sysroot = options->sysroot,
+	    .debug_dirs = options->debug_dirs,
+	    .n_debug_dirs = options->n_debug_dirs,
+	    .search_debug_files = !options->no_debug_files,
 	    .use_debuginfod = !options->no_debug_files};
-	naming->sysroot = strdup(options->sysroot ? options->sysroot : "");
-	int result = naming->sysroot ? symbols_new(&naming->symbols, &wanted, err) :
-	                               err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+	resolver->sysroot = strdup(options->sysroot ? options->sysroot : "");
+	int result = resolver->sysroot ? symbols_new(&resolver->symbols, &wanted, err)
+	                             : err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
 	if (result < 0) {
-		naming_free(naming);
+		resolver_free(resolver);
 		return result;
 	}
-	*out = naming;
+	*out = resolver;
 	return 0;
 }
 
-void naming_free(struct naming *naming)
+void resolver_free(struct resolver *resolver)
 {
-	if (!naming)
+	if (!resolver)
 		return;
-	for (size_t i = 0; i < naming->n_modules; i++)
-		callee_close(naming->modules[i].callees);
-	symbols_free(naming->symbols);
-	free(naming->modules);
-	free(naming->sysroot);
-	free(naming);
+	for (size_t i = 0; i < resolver->n_modules; i++)
+		callee_close(resolver->modules[i].callees);
+	symbols_free(resolver->symbols);
+	free(resolver->modules);
+	free(resolver->sysroot);
+	free(resolver);
 }
 
 /* Modules are few, and each is asked for a frame at most once. */
-static struct named_module *module_of(struct naming *naming, const struct trace_module *origin)
+static struct named_module *module_of(struct resolver *resolver, const struct trace_module *origin)
 {
-	for (size_t i = 0; i < naming->n_modules; i++)
-		if (naming->modules[i].origin == origin)
-			return &naming->modules[i];
-	if (ARRAY_RESERVE(naming->modules, naming->capacity, naming->n_modules + 1) < 0)
+	for (size_t i = 0; i < resolver->n_modules; i++)
+		if (resolver->modules[i].origin == origin)
+			return &resolver->modules[i];
+	if (ARRAY_RESERVE(resolver->modules, resolver->capacity, resolver->n_modules + 1) < 0)
 		return NULL;
-	naming->modules[naming->n_modules] = (struct named_module){.origin = origin};
-	return &naming->modules[naming->n_modules++];
+	resolver->modules[resolver->n_modules] = (struct named_module){.origin = origin};
+	return &resolver->modules[resolver->n_modules++];
 }
 
-static struct symbols_module *better_symbols(struct naming *naming, const struct trace *trace, struct named_module *module)
+static struct symbols_module *better_symbols(
+    struct resolver *resolver, const struct trace *trace, struct named_module *module)
 {
 	if (module->symbols_tried)
 		return module->symbols;
 	module->symbols_tried = true;
 	const struct trace_module *origin = module->origin;
-	struct symbols_module *found = symbols_module(naming->symbols, NULL, trace->strings[origin->path], origin->build_id,
-	    origin->build_id_bytes);
+	struct symbols_module *found = symbols_module(
+	    resolver->symbols, NULL, trace->strings[origin->path], origin->build_id, origin->build_id_bytes);
 	if (found && symbols_quality(found) > origin->quality)
 		module->symbols = found;
 	return module->symbols;
 }
 
-size_t naming_lookup(void *arg, const struct trace *trace, uint32_t id, struct frame_name names[FRAME_MAX_NAMES])
+size_t resolver_lookup(void *arg, const struct trace *trace, uint32_t id, struct frame_name names[FRAME_MAX_NAMES])
 {
 	const struct trace_frame *frame = &trace->frames[id];
 	struct named_module *module = module_of(arg, &trace->modules[frame->module]);
@@ -97,11 +100,11 @@ size_t naming_lookup(void *arg, const struct trace *trace, uint32_t id, struct f
 	return n;
 }
 
-static void open_callees(struct naming *naming, struct named_module *module, const char *path)
+static void open_callees(struct resolver *resolver, struct named_module *module, const char *path)
 {
 	const struct trace_module *origin = module->origin;
 	char *below = NULL;
-	if (*naming->sysroot && asprintf(&below, "%s%s", naming->sysroot, path) >= 0) {
+	if (*resolver->sysroot && asprintf(&below, "%s%s", resolver->sysroot, path) >= 0) {
 		module->callees = callee_open(below, origin->build_id, origin->build_id_bytes);
 		free(below);
 	}
@@ -109,7 +112,7 @@ static void open_callees(struct naming *naming, struct named_module *module, con
 		module->callees = callee_open(path, origin->build_id, origin->build_id_bytes);
 }
 
-const char *naming_callee(void *arg, const struct frame_view *view)
+const char *resolver_callee(void *arg, const struct frame_view *view)
 {
 	struct named_module *module = view->origin ? module_of(arg, view->origin) : NULL;
 	if (!module)
