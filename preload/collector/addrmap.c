@@ -166,7 +166,7 @@ static inline uint64_t number_of(uint32_t value, uint64_t next)
 	return next - (uint32_t)((uint32_t)next - value);
 }
 
-static __attribute__((noinline)) int put_rare(
+static __attribute__((noinline)) int put_slow(
     struct addrmap *map, uint64_t address, uint32_t *slot, uint64_t number, uint64_t *old)
 {
 	if (address == 0)
@@ -193,7 +193,7 @@ static __attribute__((noinline)) int put_rare(
 int addrmap_put(struct addrmap *map, uint64_t address, uint64_t number, uint64_t *old)
 {
 	if (__builtin_expect(!is_paged(address) || address == 0, 0))
-		return put_rare(map, address, NULL, number, old);
+		return put_slow(map, address, NULL, number, old);
 	uint32_t *slot = slot_find(map, address);
 	if (__builtin_expect(!slot, 0)) {
 		slot = slot_make(map, address);
@@ -205,10 +205,10 @@ int addrmap_put(struct addrmap *map, uint64_t address, uint64_t number, uint64_t
 		*slot = (uint32_t)number;
 		return 0;
 	}
-	return put_rare(map, address, slot, number, old);
+	return put_slow(map, address, slot, number, old);
 }
 
-static __attribute__((noinline)) enum addrmap_found take_rare(
+static __attribute__((noinline)) enum addrmap_found take_slow(
     struct addrmap *map, uint64_t address, uint32_t *slot, uint64_t *number)
 {
 	if (!slot && is_paged(address) && address) {
@@ -230,7 +230,7 @@ enum addrmap_found addrmap_take(struct addrmap *map, uint64_t address, uint64_t 
 {
 	uint32_t *slot = is_paged(address) ? slot_find(map, address) : NULL;
 	if (__builtin_expect(!slot || *slot < SLOT_FIRST, 0))
-		return take_rare(map, address, slot, number);
+		return take_slow(map, address, slot, number);
 	*number = number_of(*slot, next);
 	*slot = map->tombs ? SLOT_TOMB : SLOT_EMPTY;
 	return ADDRMAP_LIVE;

@@ -148,6 +148,14 @@ static uint64_t ring_find_free(struct ring *r, uint64_t key, uint64_t until)
 	return UINT64_MAX;
 }
 
+static void ring_add_skip(struct ring *r, uint64_t position, uint64_t number)
+{
+	uint32_t k = r->n_skips++;
+	for (; k > 0 && r->skips[k - 1].position > position; k--)
+		r->skips[k] = r->skips[k - 1];
+	r->skips[k] = (struct ring_skip){position, number};
+}
+
 static uint64_t late_until(const struct process *p, uint64_t stamp)
 {
 	if (p->image->clock != TIDEMARK_CLOCK_TSC)
@@ -162,7 +170,8 @@ static uint64_t late_until(const struct process *p, uint64_t stamp)
 static struct ring *find_late_free(
     struct process *p, const struct ring *self, uint64_t key, uint64_t number, uint32_t *op)
 {
-	uint64_t until = late_until(p, self->stamp);
+	uint64_t until = late_until(p, self->stamp), found_at = 0;
+	struct ring *found = NULL;
 	for (uint32_t i = 0; until && i < p->n_rings; i++) {
 		struct ring *r = p->rings[i];
 		if (r == self || r->n_skips == RING_MAX_SKIPS)
@@ -170,16 +179,18 @@ static struct ring *find_late_free(
 		uint64_t at = ring_find_free(r, key, until);
 		if (at == UINT64_MAX)
 			continue;
-		uint32_t k = r->n_skips++;
-		for (; k > 0 && r->skips[k - 1].position > at; k--)
-			r->skips[k] = r->skips[k - 1];
-		r->skips[k] = (struct ring_skip){at, number};
-		*op = ring_word(r, at) & 0xff;
-		p->n_reordered++;
-		return r;
+		until = ring_word(r, at) >> 8; /* of several, the first in time */
+		found_at = at;
+		found = r;
 	}
-	p->n_late_misses += until != 0;
-	return NULL;
+	if (!found) {
+		p->n_late_misses += until != 0;
+		return NULL;
+	}
+	*op = ring_word(found, found_at) & 0xff;
+	ring_add_skip(found, found_at, number);
+	p->n_reordered++;
+	return found;
 }
 
 /* The block `number` stands where another one was born. */
