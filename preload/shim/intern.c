@@ -1,6 +1,7 @@
 /* See intern.h. The hash tables: levels of growing size, each in 64-byte lines of 8 entries. An entry is written once, by
- * compare-and-swap, so that two threads that add one stack agree on its node. Lookups begin at the newest, largest level; what
- * they find in an older one is copied forward. */
+ * compare-and-swap, so that two threads that add one stack agree on its node. Two lines of a level may hold an entry; only
+ * when both are full it goes to the next level. So a look-up ends at the first empty place, the levels fill up well before the
+ * next one is touched at all, and memory is touched in proportion to the nodes. */
 #include "intern.h"
 
 #include <stdatomic.h>
@@ -15,7 +16,7 @@
 #define FIRST_BITS 16 /* 64 K entries: 512 KiB, if that is no more than FIRST_SHARE; a small program has 1,000 to 5,000 nodes */
 #define FIRST_SHARE 32u
 #define LEAST_BITS 9
-#define GROW_BITS 3 /* few levels, because what is new is looked for in all of them */
+#define GROW_BITS 2
 #define LAST_BITS 24
 #define SIZE_MASK 63ull /* a level's offset is a multiple of 64; the bits below hold its size */
 
@@ -50,7 +51,10 @@ static uint32_t count_levels(void)
 	return n < TIDEMARK_TABLE_LEVELS ? n : TIDEMARK_TABLE_LEVELS;
 }
 
-/* Two lines may hold an entry. Looks through them in one fixed order, which is also the order of insertion. */
+#define FULL UINT32_MAX
+
+/* Looks through the two lines in a fixed order, which is also the order of insertion.
+ * returns: the id; 0 when it is in no level; FULL when it may be in the next */
 static inline uint32_t find_in(struct level level, uint64_t scattered)
 {
 	uint64_t line = scattered & (level.lines - 1);
@@ -62,10 +66,10 @@ static inline uint32_t find_in(struct level level, uint64_t scattered)
 			if ((value ^ scattered) >> ID_BITS == 0)
 				return (uint32_t)value & ID_MASK;
 		}
-	return 0;
+	return FULL;
 }
 
-/* returns: the id that stands for the hash now (id, or that of whoever was first); 0 when both lines are full */
+/* returns: the id that stands for the hash now (id, or that of whoever was first); FULL when both lines are */
 static uint32_t insert_into(struct level level, uint64_t scattered, uint32_t id)
 {
 	uint64_t line = scattered & (level.lines - 1);
@@ -80,10 +84,10 @@ static uint32_t insert_into(struct level level, uint64_t scattered, uint32_t id)
 			if ((value ^ scattered) >> ID_BITS == 0)
 				return (uint32_t)value & ID_MASK;
 		}
-	return 0;
+	return FULL;
 }
 
-/* Room for level n, eight times as large as the one before if there is so much. returns: its level_offset, 0 when full */
+/* Room for level n, four times as large as the one before if there is so much. returns: its level_offset, 0 when full */
 static uint64_t claim_level(uint32_t n)
 {
 	uint64_t bits = FIRST_BITS + (uint64_t)GROW_BITS * n;
@@ -120,21 +124,11 @@ uint32_t intern_find(uint64_t hash)
 {
 	uint64_t scattered = scatter(hash);
 	uint32_t n = count_levels();
-	/* What is new is in none of them: let the memory work on all at once. */
-	for (uint32_t i = 0; i + 1 < n; i++) {
-		struct level level = open_level(i);
-		if (level.entries)
-			__builtin_prefetch(&level.entries[(scattered & (level.lines - 1)) * LINE]);
-	}
-	for (uint32_t i = n; i-- > 0;) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct level level = open_level(i);
 		uint32_t id = level.entries ? find_in(level, scattered) : 0;
-		if (id == 0)
-			continue;
-		struct level newest = i + 1 < n ? open_level(n - 1) : (struct level){NULL, 0};
-		if (newest.entries)
-			insert_into(newest, scattered, id);
-		return id;
+		if (id != FULL)
+			return id;
 	}
 	return 0;
 }
@@ -142,14 +136,13 @@ uint32_t intern_find(uint64_t hash)
 static uint32_t insert(uint64_t hash, uint32_t id)
 {
 	uint64_t scattered = scatter(hash);
-	for (;;) {
-		uint32_t n = count_levels();
-		struct level level = n ? open_level(n - 1) : (struct level){NULL, 0};
-		uint32_t won = level.entries ? insert_into(level, scattered, id) : 0;
-		if (won || (n && !level.entries))
-			return won;
-		if (!add_level(n))
+	for (uint32_t i = 0;; i++) {
+		if (i >= count_levels() && !add_level(i))
 			return 0;
+		struct level level = open_level(i);
+		uint32_t won = level.entries ? insert_into(level, scattered, id) : 0;
+		if (won != FULL)
+			return won;
 	}
 }
 
@@ -161,9 +154,8 @@ static uint16_t module_of(uint64_t pc, uint32_t flags)
 	return m ? (uint16_t)m->index : TIDEMARK_NO_MODULE;
 }
 
-/* A new node for a frame below parent; 0 when the area is full. If another thread adds the same at this moment, its node may
- * win and this one stays unused. */
-static uint32_t add_node(uint64_t word, uint32_t parent, uint64_t hash)
+/* If another thread adds the same at this moment, its node may win and the one made here stays unused. */
+uint32_t intern_node(uint64_t word, uint32_t parent, uint64_t hash)
 {
 	uint64_t capacity = shm->nodes.size_bytes / sizeof(struct tidemark_node);
 	if (capacity > ID_MASK)
@@ -182,27 +174,19 @@ static uint32_t add_node(uint64_t word, uint32_t parent, uint64_t hash)
 	return insert(hash, id);
 }
 
-uint32_t intern_add(struct intern_path *path)
+uint32_t intern_add(const uint64_t *words, uint64_t *hashes, uint32_t n)
 {
 	uint64_t hash = atomic_load_explicit(&modules_seed, memory_order_relaxed);
-	uint32_t known = path->n - 1;
+	uint32_t known = n - 1;
 	uint32_t id = 0;
-	for (uint32_t i = 0; i < path->n; i++)
-		path->hashes[i] = hash = intern_extend(hash, path->words[i]);
+	for (uint32_t i = 0; i < n; i++)
+		hashes[i] = hash = intern_extend(hash, words[i]);
 	/* The innermost ancestor that exists: everything above it exists too. */
-	while (known > 0) {
-		id = known == path->n_known ? path->known : intern_find(path->hashes[known - 1]);
-		if (id != 0)
-			break;
+	while (known > 0 && (id = intern_find(hashes[known - 1])) == 0)
 		known--;
-	}
-	for (uint32_t i = known; i < path->n; i++) {
-		id = add_node(path->words[i], id, path->hashes[i]);
-		if (id == 0)
+	for (uint32_t i = known; i < n; i++)
+		if ((id = intern_node(words[i], id, hashes[i])) == 0)
 			return 0;
-		path->ids[i] = id;
-	}
-	path->n_known = known;
 	return id;
 }
 

@@ -36,18 +36,11 @@ int intern_init(void);
 /* The node with this hash; 0 when it is not there (yet). cost: one or two cache misses */
 uint32_t intern_find(uint64_t hash);
 
-/* A stack to be added. */
-struct intern_path {
-	uint64_t *words;  /* root first */
-	uint64_t *hashes; /* room for n */
-	uint32_t *ids;    /* room for n; those from n_known on are set */
-	uint32_t n;
-	uint32_t n_known; /* given: words[0..n_known) are the node `known`, 0: not known. Found: how many there were before */
-	uint32_t known;
-};
+/* The node for one more frame below parent, whose hash was not found. returns: 0 when there is no room */
+uint32_t intern_node(uint64_t word, uint32_t parent, uint64_t hash);
 
-/* Add a stack that intern_find did not find, with all its ancestors. Changes nothing but path->n_known and what it has room for.
+/* Add a stack of n words, root first, that was not found, with all its ancestors. hashes: room for n.
  * returns: 0 when there is no room */
-uint32_t intern_add(struct intern_path *path);
+uint32_t intern_add(const uint64_t *words, uint64_t *hashes, uint32_t n);
 
 #endif

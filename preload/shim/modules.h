@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "cfi.h"
+#include "sys.h"
 
 struct module {
 	uint64_t start;
@@ -44,9 +45,9 @@ bool modules_check_unloaded(void);
 void modules_new_seed(void);
 
 /* Grows whenever something known by address became invalid: rules, remembered walks. */
-extern _Atomic uint32_t modules_generation;
+extern HIDDEN _Atomic uint32_t modules_generation;
 
 /* Start value of stack hashes: differs between two sets of modules that share an address range. */
-extern _Atomic uint64_t modules_seed;
+extern HIDDEN _Atomic uint64_t modules_seed;
 
 #endif

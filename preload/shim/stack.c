@@ -45,7 +45,8 @@ struct stack_state {
 	uint64_t n_new_frames;
 	uint64_t n_frames;
 	struct unwind_walk walk;
-	struct intern_path path; /* room for depth + 2 */
+	uint64_t *words; /* room for depth + 2 */
+	uint64_t *hashes;
 	struct cfi_work work;
 };
 
@@ -60,7 +61,7 @@ static bool libunwind_wanted;
 #define signal_fence() atomic_signal_fence(memory_order_seq_cst)
 
 /* The parts of a state, one after the other. */
-enum part { PART_STATE, PART_FRAMES, PART_OUTER, PART_WORDS, PART_HASHES, PART_IDS, PART_ADDRESSES, PART_END };
+enum part { PART_STATE, PART_FRAMES, PART_OUTER, PART_WORDS, PART_HASHES, PART_ADDRESSES, PART_END };
 
 static size_t part_offset(enum part part)
 {
@@ -70,7 +71,6 @@ static size_t part_offset(enum part part)
 	    [PART_OUTER] = depth_limit / 2 * sizeof(struct unwind_outer),
 	    [PART_WORDS] = (depth_limit + 2) * sizeof(uint64_t),
 	    [PART_HASHES] = (depth_limit + 2) * sizeof(uint64_t),
-	    [PART_IDS] = (depth_limit + 2) * sizeof(uint32_t),
 	    [PART_ADDRESSES] = libunwind_wanted ? LIBUNWIND_DEPTH * sizeof(void *) : 0,
 	};
 	size_t offset = 0;
@@ -123,9 +123,8 @@ struct stack_state *stack_state_init(void *memory, uintptr_t low, uintptr_t high
 	s->walk.outer = (struct unwind_outer *)(base + part_offset(PART_OUTER));
 	s->walk.addresses = (void **)(base + part_offset(PART_ADDRESSES));
 	s->walk.n_addresses = LIBUNWIND_DEPTH;
-	s->path.words = (uint64_t *)(base + part_offset(PART_WORDS));
-	s->path.hashes = (uint64_t *)(base + part_offset(PART_HASHES));
-	s->path.ids = (uint32_t *)(base + part_offset(PART_IDS));
+	s->words = (uint64_t *)(base + part_offset(PART_WORDS));
+	s->hashes = (uint64_t *)(base + part_offset(PART_HASHES));
 	s->generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
 	return s;
 }
@@ -186,37 +185,34 @@ static bool is_cut(const struct unwind_walk *w)
 	return w->outer_used || w->n + (uint64_t)(w->join + 1) > 2 * (uint64_t)w->half;
 }
 
-/* The frames of a walk as words, root first, with the cut and a broken root marked. */
-static void collect(struct stack_state *s)
+/* The frames of a walk as words, root first, with the cut and a broken root marked. returns: how many */
+static uint32_t collect(struct stack_state *s)
 {
 	struct unwind_walk *w = &s->walk;
 	uint64_t total = w->n + (uint64_t)(w->join + 1);
 	uint64_t inner = total;
-	uint64_t *words = s->path.words;
 	uint32_t n = 0;
 	if (w->broken)
-		words[n++] = intern_word(0, TIDEMARK_NODE_BROKEN);
+		s->words[n++] = intern_word(0, TIDEMARK_NODE_BROKEN);
 	if (is_cut(w)) {
 		inner = w->half;
 		for (uint32_t i = 0; i < w->half; i++)
-			words[n++] = w->outer_used ? w->outer[i].word : word_at(w, total - 1 - i);
-		words[n++] = intern_word(0, TIDEMARK_NODE_CUT);
+			s->words[n++] = w->outer_used ? w->outer[i].word : word_at(w, total - 1 - i);
+		s->words[n++] = intern_word(0, TIDEMARK_NODE_CUT);
 	}
 	while (inner-- > 0)
-		words[n++] = word_at(w, inner);
-	s->path.n = n;
-	s->path.n_known = 0;
+		s->words[n++] = word_at(w, inner);
+	return n;
 }
 
-/* The collected stack is not in the trie yet. */
-static __attribute__((noinline)) uint32_t add_stack(struct stack_state *s)
+/* Count a stack that was new. */
+static uint32_t count_new(const struct unwind_walk *w, uint32_t id)
 {
-	uint32_t id = intern_add(&s->path);
 	if (id == 0)
 		count(&proc_self->lost_stacks);
-	else if (s->walk.broken)
+	else if (w->broken)
 		count(&proc_self->broken_stacks);
-	if (is_cut(&s->walk))
+	if (is_cut(w))
 		count(&proc_self->cut_stacks);
 	return id;
 }
@@ -229,12 +225,12 @@ static uint64_t seed_now(void)
 /* The stack of a walk that did not become the trail. */
 static uint32_t intern_walk(struct stack_state *s)
 {
-	collect(s);
+	uint32_t n = collect(s);
 	uint64_t hash = seed_now();
-	for (uint32_t i = 0; i < s->path.n; i++)
-		hash = intern_extend(hash, s->path.words[i]);
+	for (uint32_t i = 0; i < n; i++)
+		hash = intern_extend(hash, s->words[i]);
 	uint32_t id = intern_find(hash);
-	return id ? id : add_stack(s);
+	return id ? id : count_new(&s->walk, intern_add(s->words, s->hashes, n));
 }
 
 static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
@@ -280,18 +276,19 @@ static void judge(struct stack_state *s)
 static __attribute__((noinline)) uint32_t add_trail(struct stack_state *s)
 {
 	struct recall *r = s->recall;
-	uint32_t marks = r->broken; /* words that are no frames come first */
-	uint32_t known = r->n;
-	collect(s);
-	while (known > 0 && r->frames[known - 1].node == 0)
+	uint32_t known = r->n - 1;
+	uint32_t id = 0;
+	while (known > 0 && (id = r->frames[known - 1].node) == 0 && (id = intern_find(r->frames[known - 1].hash)) == 0)
 		known--;
-	s->path.n_known = known ? known + marks : 0;
-	s->path.known = known ? r->frames[known - 1].node : 0;
-	uint32_t id = add_stack(s);
-	for (uint32_t i = s->path.n_known; id && i < s->path.n; i++)
-		if (i >= marks)
-			r->frames[i - marks].node = s->path.ids[i];
-	return id;
+	if (known == 0 && r->broken)
+		id = stack_special(TIDEMARK_NODE_BROKEN);
+	for (uint32_t i = known; i < r->n; i++) {
+		struct unwind_known *frame = &r->frames[i];
+		frame->node = id = intern_node(frame->word, id, frame->hash);
+		if (id == 0)
+			break;
+	}
+	return count_new(&s->walk, id);
 }
 
 /* Walk with the trail. */
@@ -356,11 +353,9 @@ uint32_t stack_capture(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t
 uint32_t stack_special(uint32_t flags)
 {
 	uint64_t word = intern_word(0, flags);
-	uint64_t hash;
-	uint32_t id;
-	struct intern_path path = {&word, &hash, &id, 1, 0, 0};
-	id = intern_find(intern_extend(seed_now(), word));
-	return id ? id : intern_add(&path);
+	uint64_t hash = intern_extend(seed_now(), word);
+	uint32_t id = intern_find(hash);
+	return id ? id : intern_node(word, 0, hash);
 }
 
 void stack_unloaded(void)

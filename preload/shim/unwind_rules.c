@@ -8,6 +8,7 @@
 #include "shm.h"
 
 #define N_ENTRIES (1u << RULES_BITS)
+#define WAYS 4u /* entries of a cache line */
 
 struct rule_entry *rules_table;
 static _Atomic uint32_t any_guess; /* a guess was stored since the table was last searched for guesses */
@@ -111,27 +112,46 @@ enum cfi_result rules_row(uint64_t pc, bool exact, struct cfi_work *work)
 	return m && m->image.hdr ? cfi_find(&m->image, at, work) : CFI_NONE;
 }
 
-uint64_t rules_compile(uint64_t pc, struct cfi_work *work)
+static uint64_t compile(uint64_t pc, struct cfi_work *work)
 {
-	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
 	const struct module *m = modules_find(pc - 1);
-	uint64_t rule;
 	if (m && is_sigreturn(m, pc))
-		rule = RULE_SIGNAL;
-	else if (m && is_start_context(m, pc))
-		rule = RULE_END;
-	else if (m && m->image.hdr && cfi_find(&m->image, pc - 1, work) == CFI_OK)
-		rule = compile_row(&work->row);
-	else {
-		rule = guess();
-		atomic_store_explicit(&any_guess, 1, memory_order_relaxed);
+		return RULE_SIGNAL;
+	if (m && is_start_context(m, pc))
+		return RULE_END;
+	if (m && m->image.hdr && cfi_find(&m->image, pc - 1, work) == CFI_OK)
+		return compile_row(&work->row);
+	atomic_store_explicit(&any_guess, 1, memory_order_relaxed);
+	return guess();
+}
+
+/* In an empty place of the line; else the first place's entry makes room for one, and so do the others in turn. */
+static void store(uint64_t pc, uint64_t rule)
+{
+	static _Atomic uint32_t turn;
+	uint64_t slot = rules_slot(pc);
+	uint64_t way = 0;
+	while (way < WAYS && atomic_load_explicit(&rules_table[slot ^ way].rule, memory_order_relaxed))
+		way++;
+	if (way == WAYS)
+		way = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed) % WAYS;
+	struct rule_entry *e = &rules_table[slot ^ way];
+	atomic_store_explicit(&e->check, rules_check(pc, rule), memory_order_relaxed);
+	atomic_store_explicit(&e->rule, rule, memory_order_relaxed);
+}
+
+uint64_t rules_search(uint64_t pc, struct cfi_work *work)
+{
+	for (uint64_t way = 1; way < WAYS; way++) {
+		uint64_t rule = rules_load(&rules_table[rules_slot(pc) ^ way], pc);
+		if (rule)
+			return rule;
 	}
+	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
+	uint64_t rule = compile(pc, work);
 	/* Do not bring back what a flush meanwhile threw away. */
-	if (generation == atomic_load_explicit(&modules_generation, memory_order_acquire)) {
-		struct rule_entry *e = rules_slot(pc);
-		atomic_store_explicit(&e->check, rules_check(pc, rule), memory_order_relaxed);
-		atomic_store_explicit(&e->rule, rule, memory_order_relaxed);
-	}
+	if (generation == atomic_load_explicit(&modules_generation, memory_order_acquire))
+		store(pc, rule);
 	return rule;
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "cfi.h"
+#include "sys.h"
 
 /* rule: bits 0-2 kind; 3-4 how the caller's rbp is found; 8-31 its offset; 32-63 the CFA's offset; offsets signed, in bytes.
  * With every kind but END, SIGNAL and FULL the return address is at CFA-8 and the caller's rsp is the CFA. */
@@ -56,7 +57,7 @@ struct rule_entry {
 	_Atomic uint64_t rule;
 };
 
-extern struct rule_entry *rules_table; /* written once by rules_init */
+extern HIDDEN struct rule_entry *rules_table; /* written once by rules_init */
 
 /* The multiplication spreads a difference between two rules over all bits, so that the check of a torn entry (one half from
  * each of two writers) fits no address that a program could have. */
@@ -65,21 +66,26 @@ static inline uint64_t rules_check(uint64_t pc, uint64_t rule)
 	return pc ^ rule * 0x9e3779b97f4a7c15ull;
 }
 
-static inline struct rule_entry *rules_slot(uint64_t pc)
+/* Where an address is looked for first; the other places are the rest of this cache line. */
+static inline uint64_t rules_slot(uint64_t pc)
 {
-	return &rules_table[pc * 0x9e3779b97f4a7c15ull >> (64 - RULES_BITS)];
+	return pc * 0x9e3779b97f4a7c15ull >> (64 - RULES_BITS);
 }
 
-/* Compile the rule for a return address and store it. work: room to work in, of this thread and level. */
-uint64_t rules_compile(uint64_t pc, struct cfi_work *work);
+/* The rule in an entry if it is for this address, else 0. */
+static inline uint64_t rules_load(const struct rule_entry *e, uint64_t pc)
+{
+	uint64_t rule = atomic_load_explicit(&e->rule, memory_order_relaxed);
+	return atomic_load_explicit(&e->check, memory_order_relaxed) == rules_check(pc, rule) ? rule : 0;
+}
+
+/* Look in the other places, or compile the rule and store it. work: room to work in, of this thread and level. */
+uint64_t rules_search(uint64_t pc, struct cfi_work *work);
 
 static inline uint64_t rules_find(uint64_t pc, struct cfi_work *work)
 {
-	struct rule_entry *e = rules_slot(pc);
-	uint64_t rule = atomic_load_explicit(&e->rule, memory_order_relaxed);
-	if (__builtin_expect(atomic_load_explicit(&e->check, memory_order_relaxed) == rules_check(pc, rule) && rule != 0, 1))
-		return rule;
-	return rules_compile(pc, work);
+	uint64_t rule = rules_load(&rules_table[rules_slot(pc)], pc);
+	return likely(rule != 0) ? rule : rules_search(pc, work);
 }
 
 /* The whole row for an address: of an interrupted instruction (exact) or of a call that returns there. */

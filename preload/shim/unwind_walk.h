@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cfi.h"
+#include "sys.h"
 
 #if defined(__x86_64__) && !defined(__ILP32__)
 #define UNWIND_OWN_RULES 1
@@ -68,7 +69,7 @@ static inline struct unwind_frame *unwind_frame_at(const struct unwind_walk *w, 
 }
 
 /* Stack pointer of the process's first code, 16-byte aligned: frames at or above it are nobody's caller. Set by stack_init. */
-extern uint64_t unwind_entry_sp;
+extern HIDDEN uint64_t unwind_entry_sp;
 
 /* Walk from the frame in which pc is a return address, with its sp and bp. */
 void unwind_own(struct unwind_walk *w, uint64_t pc, uint64_t sp, uint64_t bp);

@@ -103,6 +103,14 @@ static void run_plain(unsigned seed, unsigned n)
 		call((seed + i) % 12, (seed + i * 17) * 2654435761u);
 }
 
+/* A few calls over and over, as programs do: what a thread remembers of its walks comes into play. */
+static void run_loops(unsigned seed)
+{
+	for (unsigned round = 0; round < 15; round++)
+		for (unsigned i = 0; i < 8; i++)
+			call((seed + i) % 8, (seed + i * 29) * 2654435761u);
+}
+
 static long recurse(unsigned depth, unsigned every, unsigned seed)
 {
 	if (depth % every == 0)
@@ -248,6 +256,7 @@ static void *thread(void *argument)
 {
 	unsigned seed = (unsigned)(uintptr_t)argument;
 	run_plain(seed, 150);
+	run_loops(seed);
 	run_coroutines(seed);
 	return nullptr;
 }
@@ -287,8 +296,8 @@ static void run_libraries(const char *folder, unsigned seed)
 		if (!library)
 			abort();
 		auto *enter = (function *)dlsym(library, "enter");
-		for (unsigned k = 0; k < 10; k++)
-			sink = sink + enter(k % 4, seed + k);
+		for (unsigned k = 0; k < 40; k++)
+			sink = sink + enter(k % 4, seed + k % 3);
 		dlclose(library);
 	}
 }
@@ -299,7 +308,9 @@ int main(int argc, char **argv)
 	char *other_stack = map_stack(stack_bytes * 8) + stack_bytes * 8;
 	asm_other_stack = other_stack;
 	run_plain(seed, 400);
+	run_loops(seed);
 	run_deep(seed);
+	run_loops(seed + 1);
 	run_coroutines(seed);
 	run_signals(seed);
 	run_jumps(seed);
@@ -310,5 +321,6 @@ int main(int argc, char **argv)
 	asm_other_stack = other_stack; /* whoever had it was left by an exception or a jump */
 	run_timer(seed, 300);
 	run_plain(seed + 1, 300);
+	run_loops(seed);
 	return 0;
 }
