@@ -195,10 +195,15 @@ static void units_drop(struct dwarf_info *info)
 	info->loaded_bytes = 0;
 }
 
+static size_t function_bytes(const struct unit_function *function)
+{
+	return function->capacity * sizeof(*function->scopes) + function->map.capacity * sizeof(*function->map.segments);
+}
+
 static size_t code_bytes(const struct unit_code *code)
 {
-	return code->scopes_capacity * sizeof(*code->scopes) + code->segments_capacity * sizeof(*code->segments) +
-	    code->lines.rows_capacity * sizeof(*code->lines.rows) +
+	return code->capacity * (sizeof(*code->functions) + 16 * sizeof(*code->functions->scopes)) +
+	    code->map.capacity * sizeof(*code->map.segments) + code->lines.rows_capacity * sizeof(*code->lines.rows) +
 	    code->lines.files_capacity * sizeof(*code->lines.files);
 }
 
@@ -210,9 +215,15 @@ static Dwarf_Die *unit_split(Dwarf_Die *die, Dwarf_Die *split)
 	return split;
 }
 
+static struct line_place info_place(const struct dwarf_info *info)
+{
+	return (struct line_place){info->source.code_low, info->source.code_high, info->source.pool};
+}
+
+/* Should memory run short in what follows, what was read is used; the rest stays without names. */
 static void unit_read(struct dwarf_info *info, struct unit *unit)
 {
-	struct line_place place = {info->source.code_low, info->source.code_high, info->source.pool};
+	struct line_place place = info_place(info);
 	Dwarf_Die die, split_die, *split;
 
 	if (info->loaded_bytes > MAX_LOADED_BYTES)
@@ -222,20 +233,31 @@ static void unit_read(struct dwarf_info *info, struct unit *unit)
 		return;
 	split = unit_split(&die, &split_die);
 	unit->is_split = split;
-	/* Should memory run short, what was read is used; the rest of the unit stays without names. */
 	unit_load(&unit->code, &place, &info->sections, &die, split);
 	info->loaded_bytes += code_bytes(&unit->code);
 }
 
-/* The debug information that a unit's scopes have their offsets in. */
-static Dwarf *unit_dwarf(struct dwarf_info *info, const struct unit *unit)
+/* The DIE that holds a unit's functions. returns: false when it is not to be had (any more) */
+static bool unit_top(struct dwarf_info *info, const struct unit *unit, Dwarf_Die *top)
 {
-	Dwarf_Die die, split_die, *split;
+	Dwarf_Die die;
 
-	if (!unit->is_split)
-		return info->dwarf;
-	split = dwarf_offdie(info->dwarf, unit->die, &die) ? unit_split(&die, &split_die) : NULL;
-	return split ? dwarf_cu_getdwarf(split->cu) : NULL;
+	if (!dwarf_offdie(info->dwarf, unit->die, &die))
+		return false;
+	if (unit->is_split)
+		return unit_split(&die, top);
+	*top = die;
+	return true;
+}
+
+static bool scope_die(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope, Dwarf_Die *die)
+{
+	Dwarf_Die top;
+	Dwarf *dwarf = info->dwarf;
+
+	if (unit->is_split)
+		dwarf = unit_top(info, unit, &top) ? dwarf_cu_getdwarf(top.cu) : NULL;
+	return dwarf && dwarf_offdie(dwarf, scope->die, die);
 }
 
 /* Functions without a linker name take the symbol's that starts where they do: it tells overloads apart. */
@@ -251,22 +273,23 @@ static const char *function_symbol(struct dwarf_info *info, Dwarf_Die *die)
 	return name ? strpool_add_bytes(pool, name, mangled_clone_start(name)) : NULL;
 }
 
-static const char *function_read(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope)
+static const char *function_read(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope,
+    bool is_inlined)
 {
-	Dwarf *dwarf = unit_dwarf(info, unit);
 	struct dwarf_function function;
 	const char *name = NULL;
 	Dwarf_Die die;
 
-	if (!dwarf || !dwarf_offdie(dwarf, scope->die, &die))
+	if (!scope_die(info, unit, scope, &die))
 		return NULL;
 	dwarf_names_describe(&die, &function);
-	if (!scope->parent && ((function.is_cxx && !function.linkage) || (!function.linkage && !function.plain)))
+	if (!is_inlined && !function.linkage && (function.is_cxx || !function.plain))
 		name = function_symbol(info, &die);
 	return name ? name : dwarf_names_read(&info->names, &function);
 }
 
-static const char *function_name(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope)
+static const char *function_name(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope,
+    bool is_inlined)
 {
 	uint64_t space = unit->is_split ? SPACE_SPLIT + (uint64_t)(unit - info->units) : SPACE_MAIN;
 	uint64_t key = space << 40 ^ scope->die, known;
@@ -274,7 +297,7 @@ static const char *function_name(struct dwarf_info *info, const struct unit *uni
 
 	if (keymap_get(&info->functions, key, &known))
 		return (const char *)(uintptr_t)known;
-	name = function_read(info, unit, scope);
+	name = function_read(info, unit, scope, is_inlined);
 	keymap_put(&info->functions, key, (uint64_t)(uintptr_t)name);
 	return name;
 }
@@ -284,47 +307,73 @@ static const char *file_name(const struct unit_code *code, uint32_t file)
 	return file < code->lines.n_files ? code->lines.files[file] : "";
 }
 
-/* Each level's line is where the level inside it was called. returns: frames; *in_scope: a function covers address */
+static struct unit_function *unit_function_at(struct dwarf_info *info, struct unit *unit, uint32_t offset)
+{
+	struct line_place place = info_place(info);
+	uint32_t index = unit_map_find(&unit->code.map, offset);
+	struct unit_function *function;
+	Dwarf_Die die;
+
+	if (!index && !unit->code.is_deep && symtab_has_code(info->source.symtab, info->source.code_low + offset) &&
+	    unit_top(info, unit, &die)) {
+		unit_deepen(&unit->code, &place, &die);
+		index = unit_map_find(&unit->code.map, offset);
+	}
+	if (!index || index >= unit->code.n_functions)
+		return NULL;
+	function = &unit->code.functions[index];
+	if (!function->is_expanded && scope_die(info, unit, &function->scopes[0], &die)) {
+		unit_expand(&unit->code, function, &place, &die);
+		info->loaded_bytes += function_bytes(function);
+	}
+	return function;
+}
+
+/* Each level's line is where the level inside it was called. returns: frames */
+static size_t scopes_lookup(struct dwarf_info *info, struct unit *unit, const struct unit_function *function,
+    uint32_t offset, const struct symbol_frame *innermost, struct symbol_frame *frames)
+{
+	uint32_t scope = unit_map_find(&function->map, offset);
+	struct symbol_frame frame = *innermost;
+	size_t n_frames = 0;
+
+	while (n_frames < DWARF_INFO_MAX_FRAMES && scope < function->n_scopes) {
+		const struct unit_scope *at = &function->scopes[scope];
+
+		frame.function = function_name(info, unit, at, scope);
+		if (frame.function || !scope)
+			frames[n_frames++] = frame;
+		if (!scope)
+			break;
+		frame.file = file_name(&unit->code, at->call_file);
+		frame.line = at->call_line;
+		scope = at->parent;
+	}
+	return n_frames;
+}
+
+/* returns: frames; *in_scope: a function covers address */
 static size_t unit_lookup(struct dwarf_info *info, struct unit *unit, uint64_t address, struct symbol_frame *frames,
     bool *in_scope)
 {
-	uint32_t offset = (uint32_t)(address - info->source.code_low), line = 0;
+	uint32_t offset = (uint32_t)(address - info->source.code_low);
+	struct symbol_frame innermost = {NULL, "", 0};
+	const struct unit_function *function;
 	const struct line_row *row;
-	const char *file = "";
-	size_t n_frames = 0;
-	uint32_t scope;
 
 	if (!unit->is_loaded)
 		unit_read(info, unit);
 	row = line_table_find(&unit->code.lines, offset);
 	if (row) {
-		file = file_name(&unit->code, row->file);
-		line = row->line;
+		innermost.file = file_name(&unit->code, row->file);
+		innermost.line = row->line;
 	}
-	scope = unit_scope_at(&unit->code, offset);
-	*in_scope = scope != 0;
-	while (scope && n_frames < DWARF_INFO_MAX_FRAMES) {
-		const struct unit_scope *at = &unit->code.scopes[scope];
-		const char *name = function_name(info, unit, at);
-
-		if (name || !at->parent) {
-			frames[n_frames].function = name;
-			frames[n_frames].file = file;
-			frames[n_frames++].line = line;
-		}
-		if (at->parent) {
-			file = file_name(&unit->code, at->call_file);
-			line = at->call_line;
-		}
-		scope = at->parent;
-	}
-	if (!n_frames && row) {
-		frames[0].function = NULL;
-		frames[0].file = file;
-		frames[0].line = line;
-		n_frames = 1;
-	}
-	return n_frames;
+	function = unit_function_at(info, unit, offset);
+	*in_scope = function;
+	if (function)
+		return scopes_lookup(info, unit, function, offset, &innermost, frames);
+	frames[0] = innermost;
+	return row ? 1 : 0;
 }
 
 /* The last range that starts at or before address; SIZE_MAX when there is none. */

@@ -241,7 +241,7 @@ static size_t entry_after(const struct symtab *table, uint64_t address)
 	return low;
 }
 
-const char *symtab_find(struct symtab *table, uint64_t address, struct strpool *pool)
+static struct symtab_entry *entry_at(const struct symtab *table, uint64_t address)
 {
 	struct symtab_entry *best = NULL;
 
@@ -256,7 +256,19 @@ const char *symtab_find(struct symtab *table, uint64_t address, struct strpool *
 		if (!best || (best->label && !entry->label) || (entry->start == best->start && entry->label == best->label))
 			best = entry;
 	}
-	return best ? entry_name(best, pool) : NULL;
+	return best;
+}
+
+bool symtab_has_code(const struct symtab *table, uint64_t address)
+{
+	return !table->is_full || entry_at(table, address);
+}
+
+const char *symtab_find(struct symtab *table, uint64_t address, struct strpool *pool)
+{
+	struct symtab_entry *entry = entry_at(table, address);
+
+	return entry ? entry_name(entry, pool) : NULL;
 }
 
 const char *symtab_find_start(struct symtab *table, uint64_t address, struct strpool *pool)

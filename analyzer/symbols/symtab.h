@@ -33,6 +33,9 @@ bool symtab_is_full(const struct symtab *table);
 /* Sort; once, after the last symtab_add_image. */
 void symtab_finish(struct symtab *table);
 
+/* Can code be there? false when a full table has no symbol for address: it is padding. */
+bool symtab_has_code(const struct symtab *table, uint64_t address);
+
 /* The readable name of the function that address lies in. Sizes count: between functions nothing is found. Labels of a
  * full symbol table without a size reach to the next symbol of their section.
  * returns: a string of the pool, or NULL */
