@@ -95,9 +95,26 @@ void report_close(struct report *report)
 	*report = (struct report){0};
 }
 
+/* Names that must be found now can take their time. */
+struct lookup {
+	struct resolver *resolver;
+	struct progress progress;
+};
+
+static size_t look_up(void *arg, const struct trace *trace, uint32_t frame, struct frame_name names[FRAME_MAX_NAMES])
+{
+	struct lookup *lookup = arg;
+	progress_show(&lookup->progress, frame, trace->n_frames);
+	return resolver_lookup(lookup->resolver, trace, frame, names);
+}
+
 int report_stacks(struct report *report, struct stacks *stacks, unsigned source, struct err *err)
 {
-	return stacks_add(stacks, report->profile, source, resolver_lookup, report->resolver, err);
+	struct lookup lookup = {.resolver = report->resolver};
+	progress_init(&lookup.progress, "looking up names");
+	int result = stacks_add(stacks, report->profile, source, look_up, &lookup, err);
+	progress_release(&lookup.progress);
+	return result;
 }
 
 /* What __lsan_default_suppressions() said is the program's affair: a bad line there must not end the report. */
@@ -284,6 +301,14 @@ static json_t *json_recording(const struct trace *trace)
 	return recording;
 }
 
+static json_t *json_window(const struct profile_totals *totals)
+{
+	json_t *window = json_object();
+	json_object_set_new(window, "start", json_seconds(totals->start_tick));
+	json_object_set_new(window, "end", json_seconds(totals->end_tick));
+	return window;
+}
+
 json_t *report_json_head(const struct report *report, const char *schema)
 {
 	const struct trace *trace = report->profile->trace;
@@ -298,6 +323,8 @@ json_t *report_json_head(const struct report *report, const char *schema)
 	json_object_set_new(head, "complete", json_boolean(trace->complete));
 	json_object_set_new(head, "lost_events", json_count(report_lost_events(report)));
 	json_object_set_new(head, "warnings", list);
+	if (report->options->from || report->options->to)
+		json_object_set_new(head, "window", json_window(&report->profile->totals));
 	return head;
 }
 
