@@ -210,12 +210,13 @@ static struct thread *enter_after_move(struct emit_move *m, uintptr_t sp)
 	struct stack_state *stack;
 	if (!t || !t->retiring)
 		return NULL;
-	t->retiring = 0;
 	t->ending = m->outer.ending;
 	t->ending_sp = m->outer.ending_sp;
-	if (thread_enter(t, sp, &stack))
-		return t;
-	return t == thread_self() ? thread_enter_slow(sp) : thread_enter_nested(thread_self(), sp);
+	struct thread *entered = t;
+	if (!thread_enter(t, sp, &stack))
+		entered = t == thread_self() ? thread_enter_slow(sp) : thread_enter_nested(thread_self(), sp);
+	t->retiring = 0; /* not before: it keeps the thread on this ring */
+	return entered;
 }
 
 static void close_move(struct emit_move *m, const uintptr_t *frame, enum tidemark_op op)

@@ -22,6 +22,8 @@
 #define KIB 1024u
 #define N_LARGE_RINGS 256u   /* of 64 KiB */
 #define N_MEDIUM_RINGS 1024u /* of 16 KiB; all further ones have 4 KiB */
+#define GROWTH 4u
+#define MAX_RING_BYTES (1024 * KIB) /* 64 KiB grow twice; a ring of 1 MiB bridges about a millisecond of the busiest thread */
 #define ATTACH_PAUSES 100    /* milliseconds to wait for a ring to be recycled when all are in use */
 #define RETRY_EVENTS 1024u   /* then this many events of the thread are let go before the next try */
 
@@ -120,15 +122,17 @@ static uint32_t ring_bytes(uint32_t i)
 	return bytes;
 }
 
-/* returns: false when all descriptors, or all ring memory, is taken */
-static bool claim_new(uint32_t *index)
+/* A descriptor never used before. bytes: of its ring, 0: what is usual for it
+ * returns: false when all descriptors, or all ring memory, is taken */
+static bool claim_new(uint32_t *index, uint32_t bytes)
 {
+	bool usual = bytes == 0;
 	if (atomic_load_explicit(&shm->n_rings, memory_order_relaxed) >= TIDEMARK_MAX_RINGS)
 		return false;
 	uint64_t at = atomic_load_explicit(&shm->ring_data_used_bytes, memory_order_relaxed);
-	uint32_t bytes;
 	do {
-		bytes = ring_bytes(atomic_load_explicit(&shm->n_rings, memory_order_relaxed));
+		if (usual)
+			bytes = ring_bytes(atomic_load_explicit(&shm->n_rings, memory_order_relaxed));
 		if (at + bytes > shm->ring_data.size_bytes)
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(&shm->ring_data_used_bytes, &at, at + bytes, memory_order_relaxed,
@@ -145,7 +149,7 @@ static bool claim_new(uint32_t *index)
 static bool claim_ring(uint32_t *index)
 {
 	for (unsigned i = 0; i < ATTACH_PAUSES; i++) {
-		if (pop_free(index) || claim_new(index))
+		if (pop_free(index) || claim_new(index, 0))
 			return true;
 		if (atomic_load_explicit(&shm->detached, memory_order_relaxed))
 			return false;
@@ -188,42 +192,29 @@ static struct stack_state *renew_stack(struct stack_state *old)
 	return stack_state_init(memory, low, high);
 }
 
-/* Move the limit on by a quarter of the ring, telling the collector; wait when the ring is full.
- * returns: false when the recording is over */
-static bool extend(struct thread *t)
+/* Let the thread append up to the end of the next quarter of its ring, as far as there is room. */
+static void set_limit(struct thread *t)
 {
-	struct tidemark_ring *ring = t->ring;
 	uint64_t size = t->mask + 1, quarter = size / 4;
-	if (atomic_load_explicit(&shm->detached, memory_order_relaxed))
-		goto over;
-	if (t->cursor > t->first_cursor)
-		wakeup_collector();
-	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-	if (t->cursor + THREAD_ROOM_WORDS > tail + size) {
-		if (!wakeup_wait_room(ring, t->cursor, THREAD_ROOM_WORDS))
-			goto over;
-		tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
-	}
+	uint64_t full = atomic_load_explicit(&t->ring->tail, memory_order_acquire) + size;
 	uint64_t next = (t->cursor + THREAD_ROOM_WORDS + quarter - 1) / quarter * quarter;
-	t->open_limit = next < tail + size ? next : tail + size;
-	return true;
-over:
-	t->open_limit = 0;
-	return false;
+	t->open_limit = next < full ? next : full;
 }
 
-/* Bind a ring to this thread. of: its level 0 when this is the nested level. */
-static struct thread *attach_ring(const struct thread *of, bool raw)
+/* Bind descriptor i to this thread. of: its level 0 when this is the nested level. least: where its cursor starts or above.
+ * returns: the state, open; NULL when its ring's memory cannot be opened (the descriptor stays unused) */
+static struct thread *bind_ring(uint32_t i, const struct thread *of, struct stack_state *stack, uint64_t least, bool raw)
 {
-	uint32_t i;
-	if (!claim_ring(&i))
-		return NULL;
 	struct tidemark_ring *ring = ring_at(i);
 	struct thread *t = &slab->threads[i];
 	if (!shm_ensure(&shm->ring_data, ring->data_offset_bytes + ring->data_words * 8ull))
-		return NULL; /* the descriptor stays unused */
-	struct stack_state *stack = renew_stack(t->stack);
+		return NULL;
 	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	if (head < least) {
+		head = least;
+		atomic_store_explicit(&ring->tail, head, memory_order_relaxed);
+		atomic_store_explicit(&ring->head, head, memory_order_relaxed);
+	}
 	memset(t, 0, sizeof(*t));
 	t->stack = stack;
 	t->ring = ring;
@@ -238,10 +229,88 @@ static struct thread *attach_ring(const struct thread *of, bool raw)
 	ring->level = of != NULL;
 	ring->tid = own_ring(ring, raw);
 	atomic_store_explicit(&ring->waiting, 0, memory_order_relaxed);
-	extend(t);
+	set_limit(t);
 	t->limit = t->open_limit;
-	atomic_store_explicit(&ring->state, raw ? TIDEMARK_RING_RAW : TIDEMARK_RING_LIVE, memory_order_release);
 	return t;
+}
+
+static void publish_ring(struct thread *t)
+{
+	atomic_store_explicit(&t->ring->state, t->raw ? TIDEMARK_RING_RAW : TIDEMARK_RING_LIVE, memory_order_release);
+}
+
+static struct thread *attach_ring(const struct thread *of, bool raw)
+{
+	uint32_t i;
+	if (!claim_ring(&i))
+		return NULL;
+	struct thread *t = bind_ring(i, of, renew_stack(slab->threads[i].stack), 0, raw);
+	if (t)
+		publish_ring(t);
+	return t;
+}
+
+/* Move level 0 from a full ring to one of four times its size, while others have enough left. Its cursor continues above
+ * the old one, so that positions stay comparable (emit_position). The old ring is the collector's to recycle.
+ * returns: the thread's state in the new ring, closed as the old one was; NULL when it stays */
+static struct thread *move_to_larger(struct thread *t)
+{
+	uint64_t bytes = (t->mask + 1) * 8 * GROWTH, size = shm->ring_data.size_bytes;
+	uint32_t i;
+	if (t != thread_self() || t->retiring || bytes > MAX_RING_BYTES)
+		return NULL;
+	if (atomic_load_explicit(&shm->ring_data_used_bytes, memory_order_relaxed) + bytes > size / 2)
+		return NULL;
+	uint64_t mask = block_signals();
+	struct thread *n = NULL;
+	struct stack_state *spare;
+	if (!claim_new(&i, (uint32_t)bytes))
+		goto out;
+	spare = slab->threads[i].stack;
+	n = bind_ring(i, NULL, t->stack, t->cursor + 1, t->raw);
+	if (!n)
+		goto out;
+	n->ring->thread = n->number = t->number;
+	n->last_stamp = t->last_stamp;
+	n->nested = t->nested;
+	n->ending = t->ending;
+	n->ending_sp = t->ending_sp;
+	n->lost = t->lost;
+	n->retry = t->retry;
+	thread_close(n, t->sp);
+	publish_ring(n);
+	thread_offset = (char *)n - (char *)&thread_idle;
+	struct tidemark_ring *old = t->ring;
+	t->open_limit = 0;
+	t->stack = spare;
+	if (!t->raw)
+		pthread_mutex_unlock(&old->owner);
+	atomic_store_explicit(&old->state, TIDEMARK_RING_LEFT, memory_order_release);
+out:
+	restore_signals(mask);
+	return n;
+}
+
+/* Move the limit on by a quarter of the ring, telling the collector. When the ring is full, move to a larger one, or wait.
+ * returns: the state to go on with; NULL when the recording is over */
+static struct thread *extend(struct thread *t)
+{
+	if (atomic_load_explicit(&shm->detached, memory_order_relaxed))
+		goto over;
+	wakeup_collector();
+	set_limit(t);
+	if (t->cursor + THREAD_ROOM_WORDS <= t->open_limit)
+		return t;
+	struct thread *larger = move_to_larger(t);
+	if (larger)
+		return larger;
+	if (!wakeup_wait_room(t->ring, t->cursor, THREAD_ROOM_WORDS))
+		goto over;
+	set_limit(t);
+	return t;
+over:
+	t->open_limit = 0;
+	return NULL;
 }
 
 /* In a forked child the first thread claims the process; whoever comes meanwhile loses its event. */
@@ -346,9 +415,13 @@ static struct thread *enter_level(struct thread *t, uintptr_t sp)
 	if (t->limit == 0 && !thread_was_abandoned(t->sp, sp)) /* at work below us */
 		return NULL;
 	thread_close(t, sp);
-	if (t->cursor + THREAD_ROOM_WORDS > t->open_limit && !extend(t)) {
-		thread_leave(t);
-		return NULL;
+	if (t->cursor + THREAD_ROOM_WORDS > t->open_limit) {
+		struct thread *extended = extend(t);
+		if (!extended) {
+			thread_leave(t);
+			return NULL;
+		}
+		t = extended;
 	}
 	if (unlikely(t->lost))
 		put_loss(t);
