@@ -6,35 +6,36 @@
  * shown that is none costs a look, a leak hidden costs more. */
 #include "core/runtime.h"
 
-#include <fnmatch.h>
 #include <string.h>
 
+#include "core/suppress.h"
 #include "tidemark/ring.h"
 
 #define NAME_BYTES 128
 
 /* --- modules --- */
 
+/* Patterns are those of suppressions: anywhere in the name, '^' and '$' hold them to its ends. */
 static bool matches_any(const char *const *patterns, const char *name)
 {
 	for (; *patterns; patterns++)
-		if (!fnmatch(*patterns, name, 0))
+		if (suppress_matches(*patterns, name))
 			return true;
 	return false;
 }
 
 static bool is_loader(const struct frame_view *view)
 {
-	static const char *const names[] = {"ld-linux*.so*", "ld64.so*", "ld.so*", "ld-[0-9]*.so", NULL};
+	static const char *const names[] = {"^ld-linux*.so", "^ld64.so", "^ld.so", "^ld-2", NULL};
 	return matches_any(names, frame_basename(view->module));
 }
 
 /* libc, the libraries split off from it, and what it loads by itself. */
 static bool is_libc(const struct frame_view *view)
 {
-	static const char *const names[] = {"libc.so*", "libc-[0-9]*.so", "libpthread.so*", "libpthread-[0-9]*.so",
-	    "libdl.so*", "libdl-[0-9]*.so", "librt.so*", "librt-[0-9]*.so", "libresolv.so*", "libresolv-[0-9]*.so",
-	    "libanl.so*", "libanl-[0-9]*.so", "libnss_*.so*", NULL};
+	static const char *const names[] = {"^libc.so", "^libc-2", "^libpthread.so", "^libpthread-2", "^libdl.so",
+	    "^libdl-2", "^librt.so", "^librt-2", "^libresolv.so", "^libresolv-2", "^libanl.so", "^libanl-2",
+	    "^libnss_*.so", NULL};
 	return matches_any(names, frame_basename(view->module)) || strstr(view->module, "/gconv/");
 }
 
@@ -45,7 +46,7 @@ static bool is_runtime(const struct frame_view *view)
 
 static bool is_cxx_runtime(const struct frame_view *view)
 {
-	static const char *const names[] = {"libstdc++.so*", "libc++abi.so*", "libc++.so*", NULL};
+	static const char *const names[] = {"^libstdc++.so", "^libc++abi.so", "^libc++.so", NULL};
 	return view->module[0] && matches_any(names, frame_basename(view->module));
 }
 
@@ -121,22 +122,22 @@ bool runtime_hands_over(const char *function)
 static bool keeps_for_program(const char *function)
 {
 	static const char *const patterns[] = {
-	    "_IO_str_overflow*", "_IO_wstr_overflow*", "enlarge_userbuf*", "_IO_mem_*", "_IO_wmem_*", NULL};
+	    "^_IO_str_overflow", "^_IO_wstr_overflow", "^enlarge_userbuf", "^_IO_mem_", "^_IO_wmem_", NULL};
 	return matches_any(patterns, skip_prefix(function, "__GI_"));
 }
 
 /* Functions that keep what they allocate for libc itself, whichever function was called. */
 static bool keeps_for_libc(const char *function)
 {
-	static const char *const patterns[] = {"_IO_*doallocate*", "_IO_*doallocbuf*",
-	    "_IO_default_pbackfail*",                                          /* stdio buffers */
-	    "__gconv_[!o]*", "gconv_*", "find_derivation*", "read_conf_file*", /* conversion modules and their cache */
-	    "*mbrtowc*", "*wcrtomb*", "*btowc*", "*mbsrtowcs*", "*mbsnrtowcs*", "*wcsrtombs*", "*mbrlen*",
-	    "_nl_*", /* locale data, message catalogues */
-	    "__nss_*", "nss_*", "_nss_*", "__res_*", "__resolv_*", "context_alloc*", /* name service */
-	    "__tz*", "tzset*",                                                       /* time zones */
-	    "_dl_*", "__libc_dlopen*", "__libc_dlsym*", "dlopen_doit*",              /* loader */
-	    "__new_exitfn*", "__check_pf*", "__wcsmbs_load_conv*", "__cxa_thread_atexit*", "__libc_register_dl*", NULL};
+	static const char *const patterns[] = {"^_IO_*doallocate", "^_IO_*doallocbuf",
+	    "^_IO_default_pbackfail",                                      /* stdio buffers */
+	    "^__gconv_", "^gconv_", "^find_derivation", "^read_conf_file", /* conversion modules and their cache */
+	    "mbrtowc", "wcrtomb", "btowc", "mbsrtowcs", "mbsnrtowcs", "wcsrtombs", "mbrlen",
+	    "^_nl_", /* locale data, message catalogues */
+	    "^__nss_", "^nss_", "^_nss_", "^__res_", "^__resolv_", "^context_alloc", /* name service */
+	    "^__tz", "^tzset",                                                       /* time zones */
+	    "^_dl_", "^__libc_dlopen", "^__libc_dlsym", "^dlopen_doit",              /* loader */
+	    "^__new_exitfn", "^__check_pf", "^__wcsmbs_load_conv", "^__cxa_thread_atexit", "^__libc_register_dl", NULL};
 	return matches_any(patterns, skip_prefix(function, "__GI_"));
 }
 
@@ -144,11 +145,11 @@ static bool keeps_for_libc(const char *function)
  * function of the program that jumped to malloc instead of calling it. */
 static bool calls_back(const char *function)
 {
-	static const char *const patterns[] = {"start_thread*", "clone", "clone3", "__clone*", "__libc_start_*",
-	    "call_init*", "_dl_init", "_dl_fini", "__run_exit_handlers*", "__cxa_finalize*", "__call_tls_dtors*",
-	    "__nptl_deallocate_tsd*", "__pthread_once*", "pthread_once*", "bsearch", "msort_with_tmp*", "_quicksort*",
-	    "twalk*", "__twalk*", "trecurse*", "tdestroy*", "__start_context*", "__run_*fork_handlers*",
-	    "*dl_iterate_phdr*", "_IO_cookie_*", "_obstack_*", NULL};
+	static const char *const patterns[] = {"^start_thread", "^clone$", "^clone3$", "^__clone", "^__libc_start_",
+	    "^call_init", "^_dl_init$", "^_dl_fini$", "^__run_exit_handlers", "^__cxa_finalize", "^__call_tls_dtors",
+	    "^__nptl_deallocate_tsd", "^__pthread_once", "^pthread_once", "^bsearch$", "^msort_with_tmp", "^_quicksort",
+	    "^twalk", "^__twalk", "^trecurse", "^tdestroy", "^__start_context", "^__run_*fork_handlers",
+	    "dl_iterate_phdr", "^_IO_cookie_", "^_obstack_", NULL};
 	return matches_any(patterns, skip_prefix(function, "__GI_"));
 }
 
@@ -174,7 +175,7 @@ static bool is_emergency_pool(const struct frame_view *const *frames, size_t n)
 static bool kept_inside(const struct frame_view *const *frames, size_t n_inner)
 {
 	for (size_t i = 0; i < n_inner; i++)
-		if (keeps_for_libc(frames[i]->function) || (i && !strcmp(frames[i]->function, "__gconv_open")))
+		if (keeps_for_libc(frames[i]->function) && (i || strcmp(frames[i]->function, "__gconv_open") != 0))
 			return true;
 	return false;
 }
