@@ -3,13 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/option.h"
@@ -20,31 +19,40 @@
 #include "tidemark/ring.h"
 #include "tidemark/trace.h"
 
-#define ANSWER_TIMEOUT_S 10 /* a mark stands within milliseconds; a collector stuck on its disk may take longer */
+#define ANSWER_TIMEOUT_MS 10000 /* a mark stands within milliseconds; a collector stuck on its disk may take longer */
+#define MAX_SESSIONS 256
 
 struct mark {
 	pid_t pid;
 	uint64_t ops;
 	const char *name;
-	char tried[SESSION_NAME_BYTES]; /* the session that was asked already */
-	bool placed;                    /* a session took it */
-	struct err err;                 /* why the last session that knows the process did not */
+	struct pollfd asked[MAX_SESSIONS]; /* connections on which no answer has come yet */
+	nfds_t n_asked;
+	bool placed;    /* a session took it */
+	struct err err; /* why the session that knows the process did not */
 };
 
-/* Ask one session. returns: whether the search is over */
-static bool ask(struct mark *mark, const char *session)
+/* Ask one session. returns: whether no more can be asked */
+static bool ask(void *arg, const char *session)
 {
-	const struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
-	struct tidemark_message message = {.kind = TIDEMARK_MESSAGE_MARK, .pid = mark->pid, .value = mark->ops}, answer;
+	struct mark *mark = arg;
+	struct tidemark_message message = {.kind = TIDEMARK_MESSAGE_MARK, .pid = mark->pid, .value = mark->ops};
 	int connection = session_connect(session, NULL);
 	if (connection < 0)
 		return false;
-	setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	snprintf(message.text, sizeof(message.text), "%s", mark->name);
-	int result = session_send(connection, &message, &mark->err);
-	if (result == 0)
-		result = session_receive(connection, &answer, &mark->err);
-	close(connection);
+	if (session_send(connection, &message, NULL) < 0)
+		close(connection);
+	else
+		mark->asked[mark->n_asked++] = (struct pollfd){.fd = connection, .events = POLLIN};
+	return mark->n_asked == MAX_SESSIONS;
+}
+
+/* returns: whether this session knows the process, so that the others need not be heard */
+static bool take_answer(struct mark *mark, int connection)
+{
+	struct tidemark_message answer;
+	int result = session_receive(connection, &answer, &mark->err);
 	if (result < 0)
 		return true;
 	if (result == 0 || answer.kind != TIDEMARK_MESSAGE_DONE || (answer.value & TIDEMARK_DONE_UNKNOWN))
@@ -56,10 +64,35 @@ static bool ask(struct mark *mark, const char *session)
 	return true;
 }
 
-static bool ask_each(void *arg, const char *session)
+static void hang_up(struct mark *mark)
 {
-	struct mark *mark = arg;
-	return strcmp(session, mark->tried) != 0 && ask(mark, session);
+	while (mark->n_asked)
+		close(mark->asked[--mark->n_asked].fd);
+}
+
+/* Hear all that were asked, in the order in which they answer: one that is stuck holds nobody up but itself.
+ * returns: whether the mark was dealt with */
+static bool hear(struct mark *mark)
+{
+	bool known = false;
+	while (mark->n_asked && !known) {
+		int ready = poll(mark->asked, mark->n_asked, ANSWER_TIMEOUT_MS);
+		if (ready < 0 && errno == EINTR)
+			continue;
+		if (ready <= 0) {
+			err_set(&mark->err, TIDEMARK_ERR_SYSTEM, "a collector does not answer; the mark may come late, or never");
+			known = true;
+		}
+		for (nfds_t i = mark->n_asked; i-- > 0 && !known;) {
+			if (!mark->asked[i].revents)
+				continue;
+			known = take_answer(mark, mark->asked[i].fd);
+			close(mark->asked[i].fd);
+			mark->asked[i] = mark->asked[--mark->n_asked];
+		}
+	}
+	hang_up(mark);
+	return known;
 }
 
 /* The session that a process was started in; empty when it cannot be told. In env-only mode the first process has the
@@ -82,9 +115,14 @@ static void session_of_environment(pid_t pid, char session[SESSION_NAME_BYTES])
 
 static int put_mark(struct mark *mark)
 {
-	session_of_environment(mark->pid, mark->tried);
-	if (!(mark->tried[0] && ask(mark, mark->tried)))
-		session_each(ask_each, mark);
+	char session[SESSION_NAME_BYTES];
+	session_of_environment(mark->pid, session);
+	if (session[0])
+		ask(mark, session);
+	if (!hear(mark)) {
+		session_each(ask, mark);
+		hear(mark);
+	}
 	if (mark->placed)
 		return CMD_OK;
 	if (mark->err.code)

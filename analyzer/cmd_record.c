@@ -206,12 +206,13 @@ static const char *short_path(const char *path)
 	return n > 1 && !strncmp(path, here, n) && path[n] == '/' ? path + n + 1 : path;
 }
 
-static void say_losses(const struct outcome *outcome, const char *name)
+static void say_losses(const struct outcome *outcome, const struct record_options *options, const char *name)
 {
 	if (outcome->bits & TIDEMARK_DONE_NO_IMAGE)
 		say("'%s' was not recorded: the library was never loaded into it; it may have ended before, have replaced its "
 		    "environment, or be a wrapper of a static or setuid program", name);
-	if (outcome->bits & TIDEMARK_DONE_NO_EVENTS)
+	/* Nothing was lost, but a whole recording looks different. */
+	if ((outcome->bits & TIDEMARK_DONE_NO_EVENTS) && (options->strict || !options->quiet))
 		say("'%s' was recorded, but made not one allocation that the library could see; it may have an allocator of its own",
 		    name);
 	if (outcome->reason[0])
@@ -232,7 +233,7 @@ static bool say_outcome(const struct outcome *outcome, const struct session *ses
 	else if (!outcome->done)
 		say("the collector did not complete the trace: %s; what was written until then can be read", session_fate(session, fate));
 	else
-		say_losses(outcome, name);
+		say_losses(outcome, options, name);
 	if (!options->quiet && outcome->trace[0] && outcome->n_earlier)
 		say("trace in '%s', and %u of the process's earlier images beside it", short_path(outcome->trace),
 		    outcome->n_earlier);

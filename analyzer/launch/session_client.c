@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define PREFIX "tidemark-"
+#define ACCEPTS 0x10000u /* __SO_ACCEPTCON in the column Flags of /proc/net/unix, proc(5) */
 #define BACKLOG 4096 /* every process image of a busy build connects; the kernel cuts it at somaxconn */
 
 static socklen_t address_of(const char *name, struct sockaddr_un *address)
@@ -223,19 +224,18 @@ bool session_each(bool (*each)(void *arg, const char *name), void *arg)
 	FILE *file = fopen("/proc/net/unix", "re");
 	if (!file)
 		return false;
-	char line[512], previous[SESSION_NAME_BYTES] = "";
+	char line[512];
 	bool found = false;
 	while (!found && fgets(line, sizeof(line), file)) {
+		unsigned flags;
 		char *name = strstr(line, " @" PREFIX);
-		if (!name)
+		/* Accepted connections bear the listener's name as well. */
+		if (!name || sscanf(line, "%*s %*s %*s %x", &flags) != 1 || !(flags & ACCEPTS))
 			continue;
 		name += 2;
 		name[strcspn(name, "\n")] = '\0';
-		/* accepted connections are listed under the listener's name: most of them follow each other */
-		if (strlen(name) >= sizeof(previous) || !strcmp(name, previous))
-			continue;
-		strcpy(previous, name);
-		found = each(arg, name);
+		if (strlen(name) < SESSION_NAME_BYTES)
+			found = each(arg, name);
 	}
 	fclose(file);
 	return found;

@@ -42,7 +42,7 @@ int session_connect(const char *name, struct err *err);
 int session_send(int connection, const struct tidemark_message *message, struct err *err);
 
 /* Wait for one message. returns: 1, 0 when the collector closed the connection
- * errors: SYSTEM (timeouts included, when the socket has one), CORRUPT */
+ * errors: SYSTEM, CORRUPT */
 int session_receive(int connection, struct tidemark_message *message, struct err *err);
 
 /* How the collector ended, for people: "it was killed by signal 9"; "it is gone" when unknown. */

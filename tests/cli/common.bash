@@ -10,6 +10,8 @@ PATH=$BUILD:$PATH
 export ROOT BUILD PATH
 unset LD_PRELOAD "${!TIDEMARK_@}"
 
+[ -x "$BUILD/tidemark" ] || { echo "no $BUILD/tidemark: make it first, or set BUILD" >&2; exit 1; }
+
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
 }
