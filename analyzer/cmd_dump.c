@@ -22,12 +22,13 @@ struct dump {
 	struct trace *trace;
 	struct record record;
 	uint32_t n_modules, n_threads, n_frames, n_nodes; /* printed so far */
-	struct trace_rare *marks; /* kept until the definitions are out */
+	struct trace_rare *marks;                         /* kept until the definitions are out */
 	size_t n_marks, marks_capacity;
 };
 
 static const char *const api_names[TIDEMARK_API_COUNT] = {"malloc", "calloc", "realloc", "reallocarray",
-    "posix_memalign", "aligned_alloc", "memalign", "valloc", "pvalloc", "new", "new-array", "mallocx", "rallocx", "pool"};
+    "posix_memalign", "aligned_alloc", "memalign", "valloc", "pvalloc", "new", "new-array", "mallocx", "rallocx",
+    "pool"};
 
 /* Of rare events: the name and the keys of the values; a key that begins with $ is a string id. */
 static const struct {
@@ -325,10 +326,7 @@ static int run_dump(const struct dump_options *options, struct trace *trace, str
 	struct dump dump = {.trace = trace};
 	if (!options->json) {
 		dump.record.text = stdout;
-		int result = dump_all(&dump, options, err);
-		if (fflush(stdout) != 0 || ferror(stdout))
-			return err_errno(err, "cannot write to standard output");
-		return result;
+		return dump_all(&dump, options, err);
 	}
 	struct json_out json;
 	if (json_open(&json, options->json, err) < 0)
@@ -348,8 +346,15 @@ static int run_dump(const struct dump_options *options, struct trace *trace, str
 static int parse(int argc, char **argv, struct dump_options *options)
 {
 	const struct option rows[] = {
-	    {.name = "events", .kind = OPTION_FLAG, .value = &options->events, .help = "every event and definition, in order"},
-	    {.name = "json", .kind = OPTION_OPTIONAL, .value = &options->json, .argument = "F", .help = "as JSON, to F or standard output"},
+	    {.name = "events",
+	        .kind = OPTION_FLAG,
+	        .value = &options->events,
+	        .help = "every event and definition, in order"},
+	    {.name = "json",
+	        .kind = OPTION_OPTIONAL,
+	        .value = &options->json,
+	        .argument = "F",
+	        .help = "as JSON, to F or standard output"},
 	    {0},
 	};
 	const struct option_table table = {.synopsis = "dump [OPTION...] FILE",

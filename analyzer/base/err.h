@@ -7,17 +7,17 @@
 
 enum tidemark_err {
 	TIDEMARK_OK = 0,
-	TIDEMARK_ERR_SYSTEM = -1,     /* a system call failed */
-	TIDEMARK_ERR_NOT_TRACE = -2,  /* the file is no trace at all */
-	TIDEMARK_ERR_VERSION = -3,    /* a trace of a version this build cannot read */
-	TIDEMARK_ERR_CORRUPT = -4,    /* a checksum, count or id is wrong */
+	TIDEMARK_ERR_SYSTEM = -1,    /* a system call failed */
+	TIDEMARK_ERR_NOT_TRACE = -2, /* the file is no trace at all */
+	TIDEMARK_ERR_VERSION = -3,   /* a trace of a version this build cannot read */
+	TIDEMARK_ERR_CORRUPT = -4,   /* a checksum, count or id is wrong */
 	TIDEMARK_ERR_MEMORY = -5,
-	TIDEMARK_ERR_USAGE = -6,      /* the user asked for something that cannot be */
+	TIDEMARK_ERR_USAGE = -6, /* the user asked for something that cannot be */
 	TIDEMARK_ERR_NOT_FOUND = -7,
 };
 
 struct err {
-	int code; /* enum tidemark_err */
+	int code;       /* enum tidemark_err */
 	char text[512]; /* problem first, subject quoted, lower case, no full stop */
 };
 

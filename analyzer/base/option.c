@@ -23,8 +23,8 @@ static void print_option(const struct option *option)
 	char letter[8] = "    ";
 	if (option->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-	snprintf(left, sizeof(left), "  %s--%s%s%s%s", letter, option->name, open, option->argument ? option->argument : "",
-	    close);
+	snprintf(left, sizeof(left), "  %s--%s%s%s%s", letter, option->name, open,
+	    option->argument ? option->argument : "", close);
 	printf("%-*s %s\n", HELP_COLUMN, left, option->help);
 }
 
@@ -66,8 +66,8 @@ static int set_number(const struct option *option, const char *text, struct err 
 	uint64_t *number = option->value;
 	if (count_parse(text, max, number) && *number >= option->min)
 		return 0;
-	return err_set(err, TIDEMARK_ERR_USAGE, "'%s' is no number from %lu to %" PRIu64 " for --%s", text, option->min, max,
-	    option->name);
+	return err_set(err, TIDEMARK_ERR_USAGE, "'%s' is no number from %lu to %" PRIu64 " for --%s", text, option->min,
+	    max, option->name);
 }
 
 static int set_value(const struct option *option, const char *text, struct err *err)

@@ -27,8 +27,8 @@ struct option {
 	char letter;      /* short name; 0: none */
 	enum option_kind kind;
 	void *value;
-	const char *argument; /* what help calls it: "FILE"; NULL for flags */
-	const char *help;     /* one line, lower case, no full stop */
+	const char *argument;   /* what help calls it: "FILE"; NULL for flags */
+	const char *help;       /* one line, lower case, no full stop */
 	unsigned long min, max; /* of NUMBER; max 0: no limit */
 };
 

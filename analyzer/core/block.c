@@ -22,8 +22,8 @@ static int wrong_length(struct err *err, const char *what)
 
 /* A bitmap column over n bits; absent means zeros. Stray bits past the end are corrupt, for they would be counted.
  * *bitmap: NULL when absent */
-static int take_bitmap(struct trace_private *state, unsigned id, uint32_t n, const uint64_t **bitmap, uint32_t *n_set,
-    struct err *err)
+static int take_bitmap(
+    struct trace_private *state, unsigned id, uint32_t n, const uint64_t **bitmap, uint32_t *n_set, struct err *err)
 {
 	const uint8_t *data;
 	uint32_t bytes;
@@ -303,8 +303,8 @@ static bool take_rare_values(const struct trace *trace, struct trace_rare *rare,
 	return true;
 }
 
-static bool take_rare(const struct trace *trace, struct cursor *c, uint64_t start_tick, uint32_t *position,
-    struct trace_rare *rare)
+static bool take_rare(
+    const struct trace *trace, struct cursor *c, uint64_t start_tick, uint32_t *position, struct trace_rare *rare)
 {
 	uint64_t step, tick, length;
 	const uint8_t *kind, *payload;

@@ -46,16 +46,16 @@ struct trace_block {
 	uint64_t index;       /* among all blocks, from 0 (META) */
 	uint64_t first_event; /* number of its first event; they count from 0 through the file */
 	uint64_t first_alloc;
-	uint64_t end_tick;    /* of its last event; at least that of the block before */
+	uint64_t end_tick;                            /* of its last event; at least that of the block before */
 	uint32_t n_events, n_allocs, n_moves, n_refs; /* n_refs = frees + moves */
 	uint32_t n_runs, n_steps, n_rares;
 	uint32_t n_sites;
 	enum tidemark_ref_mode ref_mode; /* as it was stored */
-	const uint64_t *ops;   /* bitmap over events: 1 allocation; padded with zeros */
-	const uint64_t *moves; /* bitmap over allocations: 1 ends an old block too; NULL when n_moves is 0 */
-	const uint32_t *sites; /* site of each allocation, below n_sites */
-	const uint64_t *old;   /* the block that each free and each move ends, by number, unchecked: it may be dead or unborn;
-	                        * BLOCK_OLD_PAD zeros follow, so that a reader may look ahead */
+	const uint64_t *ops;             /* bitmap over events: 1 allocation; padded with zeros */
+	const uint64_t *moves;           /* bitmap over allocations: 1 ends an old block too; NULL when n_moves is 0 */
+	const uint32_t *sites;           /* site of each allocation, below n_sites */
+	const uint64_t *old; /* the block that each free and each move ends, by number, unchecked: it may be dead or
+	                      * unborn; BLOCK_OLD_PAD zeros follow, so that a reader may look ahead */
 	const struct trace_site *site_table;
 	const struct trace_run *runs;
 	const struct trace_step *steps;

@@ -22,8 +22,8 @@ void columns_release(struct columns *columns)
 	memset(columns, 0, sizeof(*columns));
 }
 
-static int take_entry(struct columns *columns, const struct tidemark_column *entry, const uint8_t *stored,
-    struct err *err)
+static int take_entry(
+    struct columns *columns, const struct tidemark_column *entry, const uint8_t *stored, struct err *err)
 {
 	if (entry->id >= COLUMN_IDS)
 		return 0;
@@ -40,8 +40,8 @@ static int take_entry(struct columns *columns, const struct tidemark_column *ent
 	return 0;
 }
 
-int columns_parse(struct columns *columns, const uint8_t *body, uint32_t body_bytes, uint16_t n_columns,
-    struct err *err)
+int columns_parse(
+    struct columns *columns, const uint8_t *body, uint32_t body_bytes, uint16_t n_columns, struct err *err)
 {
 	for (unsigned id = 0; id < COLUMN_IDS; id++)
 		columns->by_id[id].stored = NULL;
@@ -59,7 +59,8 @@ int columns_parse(struct columns *columns, const uint8_t *body, uint32_t body_by
 		used += entry.stored_bytes;
 	}
 	if (used != body_bytes)
-		return err_set(err, TIDEMARK_ERR_CORRUPT, "%u bytes of the block belong to no column", body_bytes - used);
+		return err_set(
+		    err, TIDEMARK_ERR_CORRUPT, "%u bytes of the block belong to no column", body_bytes - used);
 	return 0;
 }
 
@@ -72,8 +73,8 @@ static int unpack(struct columns *columns, struct column *column, unsigned id, s
 		memcpy(column->buffer, column->stored, bytes);
 		break;
 	case TIDEMARK_ENCODING_ZSTD:
-		bytes = ZSTD_decompressDCtx(columns->unpacker, column->buffer, column->raw_bytes, column->stored,
-		    column->stored_bytes);
+		bytes = ZSTD_decompressDCtx(
+		    columns->unpacker, column->buffer, column->raw_bytes, column->stored, column->stored_bytes);
 		break;
 	default:
 		return err_set(err, TIDEMARK_ERR_CORRUPT, "column %u has an unknown encoding", id);

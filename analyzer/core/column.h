@@ -31,8 +31,8 @@ void columns_release(struct columns *columns);
 
 /* Take a body's directory of n_columns entries; unknown ids are passed over. body must outlive the use of columns.
  * errors: CORRUPT */
-int columns_parse(struct columns *columns, const uint8_t *body, uint32_t body_bytes, uint16_t n_columns,
-    struct err *err);
+int columns_parse(
+    struct columns *columns, const uint8_t *body, uint32_t body_bytes, uint16_t n_columns, struct err *err);
 
 static inline bool columns_have(const struct columns *columns, unsigned id)
 {

@@ -51,7 +51,8 @@ static int take_strings(struct trace *trace, struct cursor *c, struct err *err)
 	while (c->at < c->end) {
 		uint64_t length;
 		const uint8_t *bytes;
-		if (!cursor_number(c, &length) || length > TIDEMARK_MAX_STRING_BYTES || !cursor_bytes(c, length, &bytes))
+		if (!cursor_number(c, &length) || length > TIDEMARK_MAX_STRING_BYTES ||
+		    !cursor_bytes(c, length, &bytes))
 			return corrupt(err, "the strings");
 		if (!ROOM(trace->strings, trace->n_strings, state->strings_capacity))
 			return no_memory(err);
@@ -151,14 +152,14 @@ static int take_sites(struct trace *trace, struct cursor *nodes, struct err *err
 	return sizes.at == sizes.end && apis.at == apis.end ? 0 : corrupt(err, "the sites");
 }
 
-static int take_frame_symbols(struct trace *trace, struct cursor *c, struct trace_frame *frame, uint64_t n,
-    struct err *err)
+static int take_frame_symbols(
+    struct trace *trace, struct cursor *c, struct trace_frame *frame, uint64_t n, struct err *err)
 {
 	frame->first_symbol = trace->n_symbols;
 	for (uint64_t i = 0; i < n; i++) {
 		struct trace_symbol symbol;
-		if (!cursor_below(c, trace->n_strings, &symbol.function) || !cursor_below(c, trace->n_strings, &symbol.file) ||
-		    !cursor_below(c, UINT32_MAX, &symbol.line))
+		if (!cursor_below(c, trace->n_strings, &symbol.function) ||
+		    !cursor_below(c, trace->n_strings, &symbol.file) || !cursor_below(c, UINT32_MAX, &symbol.line))
 			return corrupt(err, "the symbols");
 		if (!ROOM(trace->symbols, trace->n_symbols, trace->private_state->symbols_capacity))
 			return no_memory(err);

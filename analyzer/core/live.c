@@ -159,8 +159,8 @@ static bool decode(const struct live *live, uint64_t entry, struct live_block *b
 
 typedef void visit_fn(void *arg, const struct live_block *block);
 
-static void each_packed(const struct live *live, struct live_packed *packed, uint64_t start, uint64_t first,
-    visit_fn *visit, void *arg)
+static void each_packed(
+    const struct live *live, struct live_packed *packed, uint64_t start, uint64_t first, visit_fn *visit, void *arg)
 {
 	struct live_block block;
 	for (uint64_t i = 0; i < packed->n_slots; i++)
@@ -175,7 +175,8 @@ void live_each(const struct live *live, uint64_t first, visit_fn *visit, void *a
 		const struct live_chunk *chunk = &live->chunks[number >> LIVE_CHUNK_BITS];
 		if (!chunk->entries) {
 			if (chunk->packed)
-				each_packed(live, chunk->packed, number & ~(uint64_t)(LIVE_CHUNK - 1), first, visit, arg);
+				each_packed(
+				    live, chunk->packed, number & ~(uint64_t)(LIVE_CHUNK - 1), first, visit, arg);
 			number |= LIVE_CHUNK - 1;
 		} else if (decode(live, chunk->entries[number & (LIVE_CHUNK - 1)], &block)) {
 			visit(arg, &block);

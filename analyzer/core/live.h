@@ -1,5 +1,6 @@
 /* The live blocks of a replay: a table by allocation number, in chunks that are packed when most of their blocks have
- * ended and freed with the last, so that memory follows the live set and not the trace's length. Inline where replay.c is hot. threads: one. */
+ * ended and freed with the last, so that memory follows the live set and not the trace's length. Inline where replay.c
+ * is hot. threads: one. */
 #ifndef LIVE_H
 #define LIVE_H
 
@@ -25,7 +26,7 @@ struct live_big {
 /* When most of a chunk has ended, the rest is kept sorted and packed: one block in 4096 that stays alive must not cost
  * 32 KB. */
 struct live_packed {
-	uint64_t n_slots; /* dead ones too, until it is packed again */
+	uint64_t n_slots;   /* dead ones too, until it is packed again */
 	uint64_t entries[]; /* n_slots of them, then as many uint16_t: their places in the chunk, ascending */
 };
 
@@ -111,7 +112,7 @@ static inline const uint64_t *live_near(const struct live *live, uint64_t number
 }
 
 /* Call visit for each live block from number `first` on, in order. */
-void live_each(const struct live *live, uint64_t first, void (*visit)(void *arg, const struct live_block *block),
-    void *arg);
+void live_each(
+    const struct live *live, uint64_t first, void (*visit)(void *arg, const struct live_block *block), void *arg);
 
 #endif

@@ -7,8 +7,8 @@
 #include "core/replay.h"
 
 /* Play the trace from where it stands. *bad: the block that a CORRUPT result is about */
-static int play(struct trace *trace, struct replay *replay, const struct profile_options *options, uint64_t *bad,
-    struct err *err)
+static int play(
+    struct trace *trace, struct replay *replay, const struct profile_options *options, uint64_t *bad, struct err *err)
 {
 	const struct trace_block *block;
 	int result;
@@ -23,8 +23,8 @@ static int play(struct trace *trace, struct replay *replay, const struct profile
 	return result < 0 ? result : replay_finish(replay, trace, err);
 }
 
-static int run(struct trace *trace, struct replay *replay, const struct profile_options *options, uint64_t *bad,
-    struct err *err)
+static int run(
+    struct trace *trace, struct replay *replay, const struct profile_options *options, uint64_t *bad, struct err *err)
 {
 	struct window window = WINDOW_ALL;
 	int result = 0;
@@ -39,8 +39,8 @@ static int run(struct trace *trace, struct replay *replay, const struct profile_
 	return result < 0 ? result : play(trace, replay, options, bad, err);
 }
 
-static int read_profile(struct trace *trace, struct replay *replay, const struct profile_options *options,
-    struct err *err)
+static int read_profile(
+    struct trace *trace, struct replay *replay, const struct profile_options *options, struct err *err)
 {
 	uint64_t bad = 0;
 	int result = run(trace, replay, options, &bad, err);

@@ -35,8 +35,8 @@ static int check_header(const struct trace *trace, struct err *err)
 	if (memcmp(h->magic, TIDEMARK_TRACE_MAGIC, sizeof(h->magic)) != 0)
 		return err_set(err, TIDEMARK_ERR_NOT_TRACE, "'%s' is no Tidemark trace", trace->path);
 	if (h->version != TIDEMARK_TRACE_VERSION)
-		return err_set(err, TIDEMARK_ERR_VERSION, "'%s' is a trace of version %u; this build reads version %u", trace->path,
-		    h->version, TIDEMARK_TRACE_VERSION);
+		return err_set(err, TIDEMARK_ERR_VERSION, "'%s' is a trace of version %u; this build reads version %u",
+		    trace->path, h->version, TIDEMARK_TRACE_VERSION);
 	if (!is_sum(crc32(0, (const unsigned char *)h, offsetof(struct tidemark_file_header, crc32)), h->crc32) ||
 	    h->header_bytes < sizeof(*h) || h->header_bytes > MAX_HEADER_BYTES)
 		return err_set(err, TIDEMARK_ERR_CORRUPT, "'%s' has a damaged header", trace->path);
@@ -118,7 +118,8 @@ static int take_footer(struct trace *trace, struct err *err)
 	uint64_t allocations = trace->counters[TIDEMARK_COUNTER_ALLOCATIONS];
 	if (events != state->n_events || allocations != state->n_allocs)
 		return err_set(err, TIDEMARK_ERR_CORRUPT,
-		    "the footer counts %" PRIu64 " events and %" PRIu64 " allocations, the blocks hold %" PRIu64 " and %" PRIu64,
+		    "the footer counts %" PRIu64 " events and %" PRIu64 " allocations, the blocks hold %" PRIu64
+		    " and %" PRIu64,
 		    events, allocations, state->n_events, state->n_allocs);
 	if (end < state->last_tick || end > TIDEMARK_MAX_TICK)
 		return err_set(err, TIDEMARK_ERR_CORRUPT, "the footer's end lies before the last event or nowhere");
@@ -190,7 +191,8 @@ int trace_next(struct trace *trace, const struct trace_block **block, struct err
 		int result = step(trace, err);
 		if (result < 0 && result != TIDEMARK_ERR_MEMORY) {
 			/* An unreadable sector or a file that shrank: what was read before still counts. */
-			damage(trace, "block %" PRIu64 " at offset %" PRIu64 ": %s", state->n_blocks, state->offset, err->text);
+			damage(trace, "block %" PRIu64 " at offset %" PRIu64 ": %s", state->n_blocks, state->offset,
+			    err->text);
 			return 0;
 		}
 		if (result < 0)

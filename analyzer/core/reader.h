@@ -1,6 +1,6 @@
-/* A trace file opened for reading: its definitions (strings, modules, frames, nodes, threads, symbols) and its blocks in
- * order. Memory grows with the definitions, not with the events. Enters: a path. Leaves: checked blocks for replay.c and
- * definitions for everyone. threads: one per trace. */
+/* A trace file opened for reading: its definitions (strings, modules, frames, nodes, threads, symbols) and its blocks
+ * in order. Memory grows with the definitions, not with the events. Enters: a path. Leaves: checked blocks for replay.c
+ * and definitions for everyone. threads: one per trace. */
 #ifndef READER_H
 #define READER_H
 
@@ -21,9 +21,9 @@ struct trace_module {
 };
 
 struct trace_frame {
-	uint32_t module; /* 0: none */
-	uint32_t flags;  /* TIDEMARK_NODE_* of ring.h */
-	uint64_t offset; /* ELF virtual address in the module; the raw pc when module is 0 */
+	uint32_t module;       /* 0: none */
+	uint32_t flags;        /* TIDEMARK_NODE_* of ring.h */
+	uint64_t offset;       /* ELF virtual address in the module; the raw pc when module is 0 */
 	uint32_t first_symbol; /* into symbols */
 	uint32_t n_symbols;    /* 0: not resolved */
 };
@@ -57,14 +57,14 @@ struct trace {
 	struct trace_thread *threads;
 	struct trace_symbol *symbols;
 	uint32_t n_strings, n_modules, n_frames, n_nodes, n_threads, n_symbols;
-	const char *meta[16];        /* by enum tidemark_meta; NULL when absent; CMDLINE holds NULs, see meta_bytes */
+	const char *meta[16]; /* by enum tidemark_meta; NULL when absent; CMDLINE holds NULs, see meta_bytes */
 	size_t meta_bytes[16];
-	uint64_t counters[32];       /* by enum tidemark_counter, of the footer */
-	bool complete;               /* a footer was read and agreed with the events */
-	char damage[256];            /* why reading stopped early; empty when it did not */
+	uint64_t counters[32];            /* by enum tidemark_counter, of the footer */
+	bool complete;                    /* a footer was read and agreed with the events */
+	char damage[256];                 /* why reading stopped early; empty when it did not */
 	uint64_t n_events, n_allocations; /* of the blocks read so far */
-	uint64_t end_tick;           /* of the last event read; of the end once the footer was read */
-	uint64_t file_bytes, read_bytes; /* for progress */
+	uint64_t end_tick;                /* of the last event read; of the end once the footer was read */
+	uint64_t file_bytes, read_bytes;  /* for progress */
 	struct trace_private *private_state;
 };
 

@@ -10,8 +10,8 @@
 
 #define NOBODY UINT64_MAX
 
-/* Measured: with everything in the caches looking ahead costs a quarter, beyond them it halves the time. Distances are in
- * frees or allocations. */
+/* Measured: with everything in the caches looking ahead costs a quarter, beyond them it halves the time. Distances are
+ * in frees or allocations. */
 #define WIDE_BLOCKS 16384
 #define WIDE_NODES 8192
 #define AHEAD 8
@@ -35,8 +35,9 @@ static int no_memory(struct err *err)
 static int not_alive(const struct trace_block *block, uint32_t event, uint64_t number, struct err *err)
 {
 	return err_set(err, TIDEMARK_ERR_CORRUPT,
-	    "block %llu at offset %llu: event %llu ends allocation %llu, which is not alive", (unsigned long long)block->index,
-	    (unsigned long long)block->offset, (unsigned long long)(block->first_event + event), (unsigned long long)number);
+	    "block %llu at offset %llu: event %llu ends allocation %llu, which is not alive",
+	    (unsigned long long)block->index, (unsigned long long)block->offset,
+	    (unsigned long long)(block->first_event + event), (unsigned long long)number);
 }
 
 /* The row of a node, ready to be changed: its value at the peak is safe. */
@@ -134,8 +135,8 @@ static inline __attribute__((always_inline)) int run_span(struct replay *r, cons
 	return 0;
 }
 
-static int play_span(struct replay *r, const struct trace_block *b, struct place *at, uint32_t end, uint64_t *latest,
-    struct err *err)
+static int play_span(
+    struct replay *r, const struct trace_block *b, struct place *at, uint32_t end, uint64_t *latest, struct err *err)
 {
 	if (r->wide)
 		return b->moves ? run_span(r, b, at, end, latest, true, true, err)
@@ -247,8 +248,8 @@ static void play_rss(struct replay *r, const struct trace_rare *rare)
 	}
 }
 
-static int play_implicit_free(struct replay *r, const struct trace_block *b, const struct trace_rare *rare,
-    struct err *err)
+static int play_implicit_free(
+    struct replay *r, const struct trace_block *b, const struct trace_rare *rare, struct err *err)
 {
 	uint64_t number = r->live.next - 1 - rare->values[0];
 	r->totals.implicit_frees++;

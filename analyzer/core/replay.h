@@ -21,15 +21,15 @@ struct replay {
 	uint64_t heap_bytes;
 	uint64_t ended; /* blocks, so that live blocks = live.next - ended */
 	uint64_t tick;
-	/* A row keeps its value at the peak: whoever changes a row whose epoch is old copies its live figures first. So a new
-	 * peak costs one addition, not a walk over all rows. */
+	/* A row keeps its value at the peak: whoever changes a row whose epoch is old copies its live figures first. So
+	 * a new peak costs one addition, not a walk over all rows. */
 	uint64_t epoch;
 	bool inside, past; /* the window */
 	bool whole_live;
 	bool wide; /* the working set is larger than the caches */
 	struct window window;
 	uint64_t first_event, first_number, first_ended; /* where the window began */
-	uint64_t events; /* played so far */
+	uint64_t events;                                 /* played so far */
 	struct series series;
 	struct mapping mapping;
 	struct profile_totals totals;
@@ -40,8 +40,8 @@ struct replay {
 };
 
 /* window: events and ticks; the ticks are needed for the timeline only. errors: MEMORY */
-int replay_init(struct replay *replay, const struct window *window, uint32_t n_points, bool whole_live,
-    struct err *err);
+int replay_init(
+    struct replay *replay, const struct window *window, uint32_t n_points, bool whole_live, struct err *err);
 void replay_release(struct replay *replay);
 
 /* Play the next block.

@@ -75,7 +75,8 @@ void series_sample(struct series *series, uint64_t tick, const uint64_t *values)
 		memcpy(series->before, values, sizeof(series->before));
 	if (!series->points || tick < series->start_tick || tick > series->start_tick + series->span_ticks)
 		return;
-	uint64_t index = (uint64_t)((unsigned __int128)(tick - series->start_tick) * series->n_points / series->span_ticks);
+	uint64_t index =
+	    (uint64_t)((unsigned __int128)(tick - series->start_tick) * series->n_points / series->span_ticks);
 	if (index >= series->n_points)
 		index = series->n_points - 1;
 	/* Both roundings go down: the tick where a point begins may still compute as the point before. */

@@ -7,14 +7,14 @@
 struct series {
 	struct profile_point *points; /* NULL when no timeline is wanted */
 	uint32_t n_points;
-	uint32_t current;             /* the point that time stands in */
+	uint32_t current; /* the point that time stands in */
 	uint64_t start_tick, span_ticks;
 	uint64_t next_tick; /* time enters the next point there; UINT64_MAX in the last one */
 	uint64_t max_bytes; /* largest heap inside the current point; the replay raises it */
 	uint64_t mapped_bytes;
 	uint64_t allocations, frees; /* counts when the current point began */
-	bool *sampled; /* points with an RSS sample */
-	uint64_t before[3]; /* the last sample before the span */
+	bool *sampled;               /* points with an RSS sample */
+	uint64_t before[3];          /* the last sample before the span */
 };
 
 /* What a replay counts, seen at the end of a point. */

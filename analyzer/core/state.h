@@ -10,11 +10,11 @@ struct string_chunk; /* define.c */
 struct trace_private {
 	int fd;
 	char *path;
-	uint64_t offset; /* of the next block's header */
+	uint64_t offset;                       /* of the next block's header */
 	uint64_t n_blocks, n_events, n_allocs; /* read so far */
 	uint64_t last_tick;
 	bool ended, footer;
-	bool outline; /* see trace_rewind */
+	bool outline;        /* see trace_rewind */
 	uint64_t stop_index; /* see trace_stop_before; UINT64_MAX: nowhere */
 	char stop_text[256];
 	uint8_t *body;

@@ -19,7 +19,7 @@ struct place {
 
 struct seeker {
 	const char *text;
-	size_t name_bytes; /* of NAME in NAME#k */
+	size_t name_bytes;     /* of NAME in NAME#k */
 	uint64_t wanted, seen; /* k, and how many of them passed */
 	struct instant instant;
 	struct place whole_name, counted_name, by_tick, by_event;
@@ -103,14 +103,17 @@ static void look_at_block(struct seeker *seeker, const struct trace *trace, cons
 	for (uint32_t i = 0; i < block->n_rares; i++) {
 		const struct trace_rare *rare = &block->rares[i];
 		if (rare->kind == TIDEMARK_RARE_MARK)
-			look_at_mark(seeker, trace->strings[rare->values[1]], block->first_event + rare->position, rare->tick);
+			look_at_mark(
+			    seeker, trace->strings[rare->values[1]], block->first_event + rare->position, rare->tick);
 	}
 	if (seeker->instant.kind == INSTANT_TICK && !seeker->by_tick.found)
 		for (uint32_t i = 0; i < block->n_steps; i++)
 			if (block->steps[i].tick >= seeker->instant.tick)
-				set_place(&seeker->by_tick, block->first_event + block->steps[i].position, seeker->instant.tick);
+				set_place(&seeker->by_tick, block->first_event + block->steps[i].position,
+				    seeker->instant.tick);
 	if (seeker->event >= block->first_event && seeker->event - block->first_event < block->n_events)
-		set_place(&seeker->by_event, seeker->event, tick_of(block, (uint32_t)(seeker->event - block->first_event)));
+		set_place(
+		    &seeker->by_event, seeker->event, tick_of(block, (uint32_t)(seeker->event - block->first_event)));
 }
 
 static int pass(struct trace *trace, struct seeker seekers[2], struct err *err)
@@ -150,8 +153,9 @@ static int settle(const struct trace *trace, const struct seeker *seeker, struct
 	case INSTANT_NAME:
 		break;
 	}
-	return err_set(err, TIDEMARK_ERR_NOT_FOUND, "there is no mark '%s' in '%s'; try a time (1.5s), a share (50%%), start or end",
-	    seeker->text, trace->path);
+	return err_set(err, TIDEMARK_ERR_NOT_FOUND,
+	    "there is no mark '%s' in '%s'; try a time (1.5s), a share (50%%), start or end", seeker->text,
+	    trace->path);
 }
 
 /* Turn percents into events. returns: true when a pass is needed to find their ticks */
@@ -197,8 +201,8 @@ int window_find(struct trace *trace, const char *from, const char *to, struct wi
 		window->from_event = trace->n_events;
 	bool empty = window->from_event == window->to_event;
 	if (window->from_event > window->to_event || (empty && window->from_tick > window->to_tick))
-		return err_set(err, TIDEMARK_ERR_USAGE, "'%s' comes after '%s' in '%s'", from ? from : "start", to ? to : "end",
-		    trace->path);
+		return err_set(err, TIDEMARK_ERR_USAGE, "'%s' comes after '%s' in '%s'", from ? from : "start",
+		    to ? to : "end", trace->path);
 	/* A mark's tick may lag behind the events around it. */
 	if (window->to_tick < window->from_tick)
 		window->to_tick = window->from_tick;

@@ -15,7 +15,7 @@ struct record {
 
 void record_begin(struct record *record, const char *kind);
 void record_number(struct record *record, const char *key, uint64_t value);
-void record_hex(struct record *record, const char *key, uint64_t value); /* "0x..." in JSON */
+void record_hex(struct record *record, const char *key, uint64_t value);                       /* "0x..." in JSON */
 void record_bytes(struct record *record, const char *key, const uint8_t *bytes, size_t count); /* hexadecimal digits */
 void record_word(struct record *record, const char *key, const char *word); /* letters, digits, dashes only */
 void record_text(struct record *record, const char *key, const char *text);

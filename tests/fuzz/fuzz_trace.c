@@ -1,5 +1,5 @@
-/* libFuzzer target: arbitrary bytes as a trace, read, walked and replayed, with a window and a timeline. Checksums are not
- * checked in this build (TIDEMARK_FUZZING), or no mutation would get past them. Run by `make fuzz`. */
+/* libFuzzer target: arbitrary bytes as a trace, read, walked and replayed, with a window and a timeline. Checksums are
+ * not checked in this build (TIDEMARK_FUZZING), or no mutation would get past them. Run by `make fuzz`. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -28,13 +28,15 @@ static uint64_t walk(struct trace *trace)
 		struct block_walk events;
 		struct block_event event;
 		for (block_walk_init(&events, block); block_walk_next(&events, &event);)
-			sum += event.tick + event.number + event.thread + (event.born ? block->site_table[event.site].node : 0);
+			sum += event.tick + event.number + event.thread +
+			       (event.born ? block->site_table[event.site].node : 0);
 		for (uint32_t r = 0; r < block->n_rares; r++)
 			sum += block->rares[r].position;
 	}
 	for (uint32_t id = 1; id < trace->n_frames; id++)
 		for (uint32_t s = 0; s < trace->frames[id].n_symbols; s++)
-			sum += (unsigned char)*trace->strings[trace->symbols[trace->frames[id].first_symbol + s].function];
+			sum +=
+			    (unsigned char)*trace->strings[trace->symbols[trace->frames[id].first_symbol + s].function];
 	for (uint32_t id = 1; id < trace->n_nodes; id++)
 		sum += trace->nodes[trace->nodes[id].parent].frame;
 	return sum;

@@ -1,6 +1,7 @@
 /* Writes a large synthetic trace for measuring readers: `big_trace FILE EVENTS LIVE SITES CHURN [LEAK]`.
  * LIVE blocks are alive all the time, filled at the start; then blocks come and go in pairs. CHURN percent of the frees
- * hit a random live block, the others the youngest. Every LEAK-th allocation is never freed. Deterministic. Test program. */
+ * hit a random live block, the others the youngest. Every LEAK-th allocation is never freed. Deterministic. Test
+ * program. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +38,11 @@ static void add_column(uint8_t id, uint8_t mode, const uint8_t *bytes, size_t n)
 	size_t stored = ZSTD_compress(body + body_bytes, sizeof(body) - body_bytes, bytes, n, 1);
 	if (ZSTD_isError(stored))
 		exit(1);
-	directory[n_columns++] = (struct tidemark_column){
-	    .id = id, .encoding = TIDEMARK_ENCODING_ZSTD, .mode = mode, .raw_bytes = (uint32_t)n, .stored_bytes = (uint32_t)stored};
+	directory[n_columns++] = (struct tidemark_column){.id = id,
+	    .encoding = TIDEMARK_ENCODING_ZSTD,
+	    .mode = mode,
+	    .raw_bytes = (uint32_t)n,
+	    .stored_bytes = (uint32_t)stored};
 	body_bytes += (uint32_t)stored;
 }
 
@@ -56,8 +60,12 @@ static void add_planes(uint8_t id, const uint64_t *values, uint32_t n)
 
 static void write_block(uint8_t type, uint32_t n_events, uint64_t first_alloc, uint64_t start_tick)
 {
-	struct tidemark_block_header h = {.magic = TIDEMARK_BLOCK_MAGIC, .type = type, .n_columns = (uint16_t)n_columns,
-	    .n_events = n_events, .first_alloc = first_alloc, .start_tick = start_tick};
+	struct tidemark_block_header h = {.magic = TIDEMARK_BLOCK_MAGIC,
+	    .type = type,
+	    .n_columns = (uint16_t)n_columns,
+	    .n_events = n_events,
+	    .first_alloc = first_alloc,
+	    .start_tick = start_tick};
 	uint32_t directory_bytes = n_columns * (uint32_t)sizeof(directory[0]);
 	h.body_bytes = directory_bytes + body_bytes;
 	const uint8_t *bytes = (const uint8_t *)&h;
@@ -105,7 +113,8 @@ static void add_times(uint32_t n)
 	add_column(TIDEMARK_COLUMN_TICKS, 0, raw, (size_t)(p - raw));
 	p = raw;
 	for (uint32_t done = 0, run = 0; done < n; done += EVENTS_PER_RUN, run++)
-		p = put_varint(put_varint(p, 1 + run % N_THREADS), n - done < EVENTS_PER_RUN ? n - done : EVENTS_PER_RUN);
+		p = put_varint(
+		    put_varint(p, 1 + run % N_THREADS), n - done < EVENTS_PER_RUN ? n - done : EVENTS_PER_RUN);
 	add_column(TIDEMARK_COLUMN_RUNS, 0, raw, (size_t)(p - raw));
 }
 
@@ -160,7 +169,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	uint64_t n_events = strtoull(argv[2], NULL, 10), done = 0, tick = 0;
-	struct plan plan = {.wanted_live = strtoull(argv[3], NULL, 10), .n_sites = (uint32_t)strtoul(argv[4], NULL, 10),
+	struct plan plan = {.wanted_live = strtoull(argv[3], NULL, 10),
+	    .n_sites = (uint32_t)strtoul(argv[4], NULL, 10),
 	    .churn_percent = (unsigned)strtoul(argv[5], NULL, 10)};
 	plan.leak_every = argc > 6 ? strtoull(argv[6], NULL, 10) : 0;
 	plan.live = malloc((plan.wanted_live + 2) * sizeof(*plan.live));

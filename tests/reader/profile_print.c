@@ -1,5 +1,6 @@
-/* Prints a trace's profile as lines of text, the same as tests/reader/tmk_read.py does, for comparison. --window FROM TO adds
- * the window's figures, --points N the timeline, --memory this program's peak. Test program; links analyzer/core. */
+/* Prints a trace's profile as lines of text, the same as tests/reader/tmk_read.py does, for comparison. --window FROM
+ * TO adds the window's figures, --points N the timeline, --memory this program's peak. Test program; links
+ * analyzer/core. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +12,13 @@
 static void print_totals(const struct profile *p)
 {
 	const struct profile_totals *t = &p->totals;
-	printf("complete %d\nevents %" PRIu64 "\nallocations %" PRIu64 "\nfrees %" PRIu64 "\n", p->trace->complete, t->events,
-	    t->allocations, t->frees);
-	printf("allocated_bytes %" PRIu64 "\nreallocations %" PRIu64 "\nleaked_bytes %" PRIu64 "\nleaked_blocks %" PRIu64 "\n",
+	printf("complete %d\nevents %" PRIu64 "\nallocations %" PRIu64 "\nfrees %" PRIu64 "\n", p->trace->complete,
+	    t->events, t->allocations, t->frees);
+	printf("allocated_bytes %" PRIu64 "\nreallocations %" PRIu64 "\nleaked_bytes %" PRIu64
+	       "\nleaked_blocks %" PRIu64 "\n",
 	    t->allocated_bytes, t->reallocations, t->leaked_bytes, t->leaked_blocks);
-	printf("peak %" PRIu64 " %" PRIu64 " %" PRIu64 "\npeak_rss %" PRIu64 "\ntemporary %" PRIu64 "\n", t->peak_heap_bytes,
-	    t->peak_heap_blocks, t->peak_tick, t->peak_rss_bytes, t->temporary);
+	printf("peak %" PRIu64 " %" PRIu64 " %" PRIu64 "\npeak_rss %" PRIu64 "\ntemporary %" PRIu64 "\n",
+	    t->peak_heap_bytes, t->peak_heap_blocks, t->peak_tick, t->peak_rss_bytes, t->temporary);
 	printf("unknown %" PRIu64 " inherited %" PRIu64 " implicit %" PRIu64 " lost %" PRIu64 "\n", t->unknown_frees,
 	    t->inherited_frees, t->implicit_frees, t->lost_events);
 	for (unsigned api = 0; api < 16; api++)
@@ -30,8 +32,8 @@ static void print_rows(const struct profile *p)
 		const struct profile_row *r = &p->rows[i];
 		if (!r->allocations && !r->live_blocks && !r->peak_blocks)
 			continue;
-		printf("row %u: %" PRIu64 " %" PRIu64 " live %" PRIu64 " %" PRIu64 " peak %" PRIu64 " %" PRIu64 " temporary %" PRIu64
-		       "\n",
+		printf("row %u: %" PRIu64 " %" PRIu64 " live %" PRIu64 " %" PRIu64 " peak %" PRIu64 " %" PRIu64
+		       " temporary %" PRIu64 "\n",
 		    i, r->allocations, r->allocated_bytes, r->live_blocks, r->live_bytes, r->peak_blocks, r->peak_bytes,
 		    r->temporary);
 	}
@@ -46,14 +48,14 @@ static void print_rows(const struct profile *p)
 
 static void print_points(const struct profile *p)
 {
-	printf("window %" PRIu64 " %" PRIu64 " heap %" PRIu64 " %" PRIu64 "\n", p->totals.start_tick, p->totals.end_tick,
-	    p->totals.first_heap_bytes, p->totals.last_heap_bytes);
+	printf("window %" PRIu64 " %" PRIu64 " heap %" PRIu64 " %" PRIu64 "\n", p->totals.start_tick,
+	    p->totals.end_tick, p->totals.first_heap_bytes, p->totals.last_heap_bytes);
 	for (uint32_t i = 0; i < p->n_points; i++) {
 		const struct profile_point *q = &p->points[i];
-		printf("point %" PRIu64 " heap %" PRIu64 " %" PRIu64 " rss %" PRIu64 " %" PRIu64 " mapped %" PRIu64 " allocations %" PRIu64
-		       " %" PRIu64 "\n",
-		    q->tick, q->heap_bytes, q->heap_max_bytes, q->rss_bytes, q->rss_max_bytes, q->mapped_bytes, q->allocations,
-		    q->frees);
+		printf("point %" PRIu64 " heap %" PRIu64 " %" PRIu64 " rss %" PRIu64 " %" PRIu64 " mapped %" PRIu64
+		       " allocations %" PRIu64 " %" PRIu64 "\n",
+		    q->tick, q->heap_bytes, q->heap_max_bytes, q->rss_bytes, q->rss_max_bytes, q->mapped_bytes,
+		    q->allocations, q->frees);
 	}
 }
 

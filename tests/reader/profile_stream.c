@@ -12,9 +12,9 @@
 static void print(const struct profile *p)
 {
 	const struct profile_totals *t = &p->totals;
-	printf("%d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\n", p->trace->complete,
-	    t->events, t->allocations, t->frees, t->leaked_bytes, t->leaked_blocks, t->peak_heap_bytes, t->temporary,
-	    p->trace->damage[0] ? p->trace->damage : "-");
+	printf("%d %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %s\n",
+	    p->trace->complete, t->events, t->allocations, t->frees, t->leaked_bytes, t->leaked_blocks,
+	    t->peak_heap_bytes, t->temporary, p->trace->damage[0] ? p->trace->damage : "-");
 }
 
 static void read_one(const char *bytes, uint32_t n, uint32_t n_points)

@@ -29,7 +29,8 @@ static int parse(char *line, bool stop, struct values *v, char *argv[16], struct
 	    {.name = "list", .kind = OPTION_LIST, .value = &v->list, .argument = "X"},
 	    {0},
 	};
-	const struct option_table table = {.synopsis = "test", .purpose = "Test.", .options = rows, .stop_at_operand = stop};
+	const struct option_table table = {
+	    .synopsis = "test", .purpose = "Test.", .options = rows, .stop_at_operand = stop};
 	int argc = 0;
 	*v = (struct values){0};
 	argv[argc++] = "test";
@@ -79,8 +80,8 @@ static void stops_at_the_first_operand(void **state)
 static void refuses(void **state)
 {
 	(void)state;
-	const char *const bad[] = {"--none", "-x", "--text", "-t", "--number 1", "--number 10", "--number x", "--number=", "--size 1x",
-	    "--flag=1", "--tex y", "--list"};
+	const char *const bad[] = {"--none", "-x", "--text", "-t", "--number 1", "--number 10", "--number x",
+	    "--number=", "--size 1x", "--flag=1", "--tex y", "--list"};
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct values v;
 		struct err err;

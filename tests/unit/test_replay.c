@@ -30,8 +30,13 @@ static void script_init(struct script *s)
 {
 	memset(s, 0, sizeof(*s));
 	s->trace = (struct trace){.n_nodes = N_NODES, .n_threads = 4};
-	s->block = (struct trace_block){.ops = s->ops, .sites = s->sites, .site_table = s->table, .old = s->old, .runs = s->runs,
-	    .steps = s->steps, .rares = s->rares};
+	s->block = (struct trace_block){.ops = s->ops,
+	    .sites = s->sites,
+	    .site_table = s->table,
+	    .old = s->old,
+	    .runs = s->runs,
+	    .steps = s->steps,
+	    .rares = s->rares};
 }
 
 /* Each event lasts a tick. */
@@ -181,7 +186,7 @@ static void windows_count_what_happens_inside(void **state)
 	add_alloc(&s, 1, 1, 1000); /* 0: before */
 	add_alloc(&s, 1, 1, 10);   /* 1 */
 	add_free(&s, 1, 0);
-	add_alloc(&s, 1, 2, 20);   /* 2 */
+	add_alloc(&s, 1, 2, 20); /* 2 */
 	add_free(&s, 1, 1);
 	add_alloc(&s, 1, 2, 5000); /* 3: after */
 	play_window(&r, &s, (struct window){.from_event = 1, .to_event = 5, .from_tick = 1, .to_tick = 5});

@@ -8,8 +8,8 @@
 
 #include "tidemark/varint.h"
 
-static const uint64_t samples[] = {0, 1, 127, 128, 129, 16383, 16384, 0xffffffff, 1ull << 32, (1ull << 63) - 1, 1ull << 63,
-    UINT64_MAX};
+static const uint64_t samples[] = {
+    0, 1, 127, 128, 129, 16383, 16384, 0xffffffff, 1ull << 32, (1ull << 63) - 1, 1ull << 63, UINT64_MAX};
 
 static void round_trip(void **state)
 {

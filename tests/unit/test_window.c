@@ -19,7 +19,8 @@ static void ticks(void **state)
 	for (unsigned i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		struct instant instant = instant_parse(good[i].text);
 		if (instant.kind != INSTANT_TICK || instant.tick != good[i].tick)
-			fail_msg("'%s' is kind %d, tick %llu", good[i].text, (int)instant.kind, (unsigned long long)instant.tick);
+			fail_msg("'%s' is kind %d, tick %llu", good[i].text, (int)instant.kind,
+			    (unsigned long long)instant.tick);
 	}
 }
 
@@ -31,7 +32,8 @@ static void percents_and_words(void **state)
 	assert_int_equal(instant_parse("50%").kind, INSTANT_PERCENT);
 	assert_true(instant_parse("50%").percent == 50);
 	assert_true(instant_parse("100%").percent == 100);
-	const char *const names[] = {"", "started", "101%", "-1", "1x", "1 s", "s", "%", "1.5.5", ".5", "phase#2", "1e3", "inf", "nan"};
+	const char *const names[] = {
+	    "", "started", "101%", "-1", "1x", "1 s", "s", "%", "1.5.5", ".5", "phase#2", "1e3", "inf", "nan"};
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (instant_parse(names[i]).kind != INSTANT_NAME)
 			fail_msg("'%s' is no name", names[i]);
