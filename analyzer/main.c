@@ -22,9 +22,7 @@ static const struct command commands[] = {
     {"top", cmd_top, "the hottest stacks by a cost"},
     {"folded", cmd_folded, "folded stacks for flame graphs"},
     {"timeline", cmd_timeline, "heap and RSS over time"},
-#if __has_include("cmd_diff.c")
     {"diff", cmd_diff, "what grew between two recordings or two instants"},
-#endif
     {"dump", cmd_dump, "the records of a trace as text"},
     {"symbolize", cmd_symbolize, NULL},
 };
