@@ -39,6 +39,7 @@
 #define FLUSH_NS (250 * MS)   /* events reach the writer after at most that */
 #define NAMES_NS (1000 * MS)
 #define MAX_WAITERS 128       /* of futex_waitv */
+#define MAX_EMPTY_PASSES 50
 #define SPIN_WORDS 1024       /* a pass that found more is followed by a look-out of */
 #define SPIN_NS 25000.0
 
@@ -183,8 +184,8 @@ static uint64_t drain_all(void)
 	uint64_t all = 0;
 	for (struct image *image = control_images; image; image = image->next) {
 		image->doorbell_seen = atomic_load(&image->shm->doorbell);
-		watch_arrivals(image);
 		uint64_t words = 0, limit = drain_limit(image);
+		watch_arrivals(image); /* after the clock: an unseen ring must not hold anything that others depend on */
 		for (uint32_t slot = 0; slot < image_slots_used(image); slot++)
 			if (image->processes[slot])
 				words += drain_process(image->processes[slot], limit);
@@ -306,6 +307,7 @@ static void wait_for_work(uint32_t wake_seen, uint64_t until_ns)
 
 static void run(void)
 {
+	uint32_t n_empty = 0; /* passes in a row that found nothing before the beat was due */
 	uint64_t next_beat_ns = 0, next_names_ns = 0, next_look_ns = 0;
 	for (;;) {
 		uint32_t wake_seen = atomic_load(&drain_wake_word);
@@ -322,11 +324,15 @@ static void run(void)
 			care(names_due);
 			if (names_due)
 				next_names_ns = now + NAMES_NS;
+			n_empty = 0;
 			next_beat_ns = now + (drain_state.rss_interval_ns < BEAT_NS ? drain_state.rss_interval_ns : BEAT_NS);
 		}
 		control_step();
 		if (control_is_over())
 			return;
+		n_empty = words ? 0 : n_empty + 1;
+		if (n_empty > MAX_EMPTY_PASSES) /* bells without records: a target gone wild */
+			nanosleep(&(struct timespec){0, MS / 2}, NULL);
 		if (words < SPIN_WORDS || !spin(wake_seen))
 			wait_for_work(wake_seen, next_beat_ns);
 	}

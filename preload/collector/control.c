@@ -289,7 +289,9 @@ void control_events(void)
 
 static void put_mark(struct process *p, const struct tidemark_message *mark)
 {
-	drain_process(p, drain_limit(p->image));
+	uint64_t limit = drain_limit(p->image);
+	watch_arrivals(p->image);
+	drain_process(p, limit);
 	struct rare *rare = process_rare(p, TIDEMARK_RARE_MARK);
 	rare->tick = process_tick(p, mono_ns());
 	rare->v[2] = mark->value;

@@ -5,7 +5,8 @@
 
 #include "recorded.h"
 
-/* The stamp up to which everything that was published can be processed now; read it before the heads. */
+/* The stamp up to which everything that was published can be processed now. Read it first, then look for new rings
+ * (watch_arrivals), then drain. */
 uint64_t drain_limit(const struct image *image);
 
 /* Process what the rings of p hold up to `limit`; DRAIN_ALL for a dead process.
