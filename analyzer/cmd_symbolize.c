@@ -1,7 +1,9 @@
-/* tidemark symbolize: the collector's helper that turns addresses into names, over stdin and stdout (symbols/service.h).
+/* tidemark symbolize: the collector's helper that turns addresses into names, over stdin and stdout
+ * (symbols/service.h).
  *
- * It reads the debug information of arbitrary files, so it is a process of its own: what a forged file may do to a parser
- * ends here. It must not hurt the target either: when memory runs short the kernel shall take this process first. */
+ * It reads the debug information of arbitrary files, so it is a process of its own: what a forged file may do to a
+ * parser ends here. It must not hurt the target either: when memory runs short the kernel shall take this process
+ * first. */
 #include "base/array.h"
 #include "base/option.h"
 #include "base/say.h"
@@ -18,7 +20,7 @@
 #include <unistd.h>
 
 #define READ_BYTES 65536
-#define MAX_LINE_BYTES (1u << 18) /* three escaped paths of 64 KiB */
+#define MAX_LINE_BYTES (1u << 18)     /* three escaped paths of 64 KiB */
 #define MAX_WAITING_BYTES (64u << 20) /* answers that nobody fetches: reading stops */
 /* Of private memory: packed sections may claim any size. A sanitizer's shadow is larger than any limit. */
 #ifdef __SANITIZE_ADDRESS__
@@ -49,7 +51,8 @@ static void process_prepare(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* What the dying process still owes: whole answers, so that its successor is asked on from the request that killed it. */
+/* What the dying process still owes: whole answers, so that its successor is asked on from the request that killed it.
+ */
 static struct service *volatile dying_service;
 
 static void die_with_answers(int signal_number)
@@ -185,7 +188,8 @@ int cmd_symbolize(int argc, char **argv)
 	    {"debug-dir", 0, OPTION_LIST, &folders, "DIR", "look for debug files there too; may come again", 0, 0},
 	    {0},
 	};
-	const struct option_table usage = {"symbolize [OPTION...]", "Turn addresses into names; internal.", table, false};
+	const struct option_table usage = {
+	    "symbolize [OPTION...]", "Turn addresses into names; internal.", table, false};
 	struct service service;
 	struct symbols *symbols;
 	struct err err;

@@ -31,7 +31,8 @@ static bool crc_matches(const struct elf_image *candidate, uint32_t wanted)
 	if (!bytes)
 		return false;
 	for (size_t at = 0; at < size_bytes; at += 1u << 30)
-		crc = crc32(crc, (const Bytef *)bytes + at, (uInt)(size_bytes - at < 1u << 30 ? size_bytes - at : 1u << 30));
+		crc = crc32(
+		    crc, (const Bytef *)bytes + at, (uInt)(size_bytes - at < 1u << 30 ? size_bytes - at : 1u << 30));
 	return crc == wanted;
 }
 
@@ -56,8 +57,8 @@ static int candidate_open(struct elf_image *found, const struct wanted *wanted, 
 }
 
 /* Try ROOT FOLDER / NAME; any part may be empty. */
-static int try_path(struct elf_image *found, const struct wanted *wanted, const char *root, const char *folder,
-    const char *name)
+static int try_path(
+    struct elf_image *found, const struct wanted *wanted, const char *root, const char *folder, const char *name)
 {
 	char path[PATH_MAX];
 	int length = snprintf(path, sizeof(path), "%s%s/%s", root, folder, name);
@@ -145,7 +146,7 @@ static int try_names(const struct debug_search *search, const struct wanted *wan
 	return -1;
 }
 
-/* libdebuginfod is asked for only here: it drags a web client in. It honours DEBUGINFOD_URLS, its cache and timeouts. */
+/* libdebuginfod is loaded only here: it drags a web client in. DEBUGINFOD_URLS, its cache and timeouts are its own. */
 static int try_debuginfod(const struct wanted *wanted, struct elf_image *found)
 {
 	const char *urls = getenv("DEBUGINFOD_URLS");
@@ -200,7 +201,8 @@ int debug_search_file(const struct debug_search *search, const struct elf_image 
 	if (build_id_bytes && (search->n_debug_dirs || search->sysroot)) {
 		int length = snprintf(guess, sizeof(guess), "%s.debug", name);
 
-		if (length > 0 && (size_t)length < sizeof(guess) && !try_names(search, &wanted, image, path, guess, found))
+		if (length > 0 && (size_t)length < sizeof(guess) &&
+		    !try_names(search, &wanted, image, path, guess, found))
 			return 0;
 		if (!try_names(search, &wanted, image, path, name, found)) {
 			if (elf_image_has_dwarf(found))

@@ -197,14 +197,16 @@ static void units_drop(struct dwarf_info *info)
 
 static size_t function_bytes(const struct unit_function *function)
 {
-	return function->capacity * sizeof(*function->scopes) + function->map.capacity * sizeof(*function->map.segments);
+	return function->capacity * sizeof(*function->scopes) +
+	       function->map.capacity * sizeof(*function->map.segments);
 }
 
 static size_t code_bytes(const struct unit_code *code)
 {
 	return code->capacity * (sizeof(*code->functions) + 16 * sizeof(*code->functions->scopes)) +
-	    code->map.capacity * sizeof(*code->map.segments) + code->lines.rows_capacity * sizeof(*code->lines.rows) +
-	    code->lines.files_capacity * sizeof(*code->lines.files);
+	       code->map.capacity * sizeof(*code->map.segments) +
+	       code->lines.rows_capacity * sizeof(*code->lines.rows) +
+	       code->lines.files_capacity * sizeof(*code->lines.files);
 }
 
 static Dwarf_Die *unit_split(Dwarf_Die *die, Dwarf_Die *split)
@@ -273,8 +275,8 @@ static const char *function_symbol(struct dwarf_info *info, Dwarf_Die *die)
 	return name ? strpool_add_bytes(pool, name, mangled_clone_start(name)) : NULL;
 }
 
-static const char *function_read(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope,
-    bool is_inlined)
+static const char *function_read(
+    struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope, bool is_inlined)
 {
 	struct dwarf_function function;
 	const char *name = NULL;
@@ -288,8 +290,8 @@ static const char *function_read(struct dwarf_info *info, const struct unit *uni
 	return name ? name : dwarf_names_read(&info->names, &function);
 }
 
-static const char *function_name(struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope,
-    bool is_inlined)
+static const char *function_name(
+    struct dwarf_info *info, const struct unit *unit, const struct unit_scope *scope, bool is_inlined)
 {
 	uint64_t space = unit->is_split ? SPACE_SPLIT + (uint64_t)(unit - info->units) : SPACE_MAIN;
 	uint64_t key = space << 40 ^ scope->die, known;
@@ -353,8 +355,8 @@ static size_t scopes_lookup(struct dwarf_info *info, struct unit *unit, const st
 }
 
 /* returns: frames; *in_scope: a function covers address */
-static size_t unit_lookup(struct dwarf_info *info, struct unit *unit, uint64_t address, struct symbol_frame *frames,
-    bool *in_scope)
+static size_t unit_lookup(
+    struct dwarf_info *info, struct unit *unit, uint64_t address, struct symbol_frame *frames, bool *in_scope)
 {
 	uint32_t offset = (uint32_t)(address - info->source.code_low);
 	struct symbol_frame innermost = {NULL, "", 0};

@@ -1,7 +1,7 @@
-/* Function names from DIEs. gcc gives no linker name to C++ functions with internal linkage (static, anonymous namespace,
- * lambdas). Where they are inlined nothing else names them in full, so the name is spelled from the declaration, in the
- * demangler's way: scopes, name, parameter types. Types that would need a declarator around the name (pointers to
- * functions and arrays) are left out, and the parameters with them. */
+/* Function names from DIEs. gcc gives no linker name to C++ functions with internal linkage (static, anonymous
+ * namespace, lambdas). Where they are inlined nothing else names them in full, so the name is spelled from the
+ * declaration, in the demangler's way: scopes, name, parameter types. Types that would need a declarator around the
+ * name (pointers to functions and arrays) are left out, and the parameters with them. */
 #include "symbols/dwarf_names.h"
 
 #include "symbols/mangled.h"
@@ -98,7 +98,8 @@ void dwarf_names_describe(Dwarf_Die *die, struct dwarf_function *function)
 		if (!function->plain)
 			function->plain = attribute_text(here, DW_AT_name);
 		function->is_external |= attribute_flag(here, DW_AT_external);
-		if (!attribute_die(here, DW_AT_abstract_origin, &next) && !attribute_die(here, DW_AT_specification, &next))
+		if (!attribute_die(here, DW_AT_abstract_origin, &next) &&
+		    !attribute_die(here, DW_AT_specification, &next))
 			break;
 		function->die = next;
 	}
@@ -147,7 +148,8 @@ static void parameters_add(struct dwarf_names *names, struct text *text, Dwarf_D
 
 				if (found && dwarf_tag(&pointer) == DW_TAG_const_type)
 					found = attribute_die(&pointer, DW_AT_type, &pointer);
-				if (found && attribute_die(&pointer, DW_AT_type, &object) && dwarf_tag(&object) == DW_TAG_const_type)
+				if (found && attribute_die(&pointer, DW_AT_type, &object) &&
+				    dwarf_tag(&object) == DW_TAG_const_type)
 					qualifier = " const";
 				continue;
 			}
@@ -178,7 +180,8 @@ static void parameters_try(struct dwarf_names *names, struct text *text, Dwarf_D
 	}
 }
 
-static void function_add(struct dwarf_names *names, struct text *text, const struct dwarf_function *function, int depth);
+static void function_add(
+    struct dwarf_names *names, struct text *text, const struct dwarf_function *function, int depth);
 
 /* A lambda is a class without a name that can be called. */
 static void class_add(struct dwarf_names *names, struct text *text, Dwarf_Die *class_die, Dwarf_Die *member, int depth)
@@ -267,7 +270,7 @@ static void typedef_add(struct dwarf_names *names, struct text *text, Dwarf_Die 
 
 	if (attribute_die(type, DW_AT_type, &target) && !attribute_text(&target, DW_AT_name) &&
 	    (dwarf_tag(&target) == DW_TAG_structure_type || dwarf_tag(&target) == DW_TAG_union_type ||
-		dwarf_tag(&target) == DW_TAG_enumeration_type || dwarf_tag(&target) == DW_TAG_class_type))
+	        dwarf_tag(&target) == DW_TAG_enumeration_type || dwarf_tag(&target) == DW_TAG_class_type))
 		named_type_add(names, text, type, depth + 1);
 	else
 		type_add(names, text, type, depth + 1);
@@ -334,7 +337,7 @@ static bool function_is_plain(struct dwarf_names *names, const struct dwarf_func
 	if (!function->is_cxx || function->linkage)
 		return true;
 	return function->is_external &&
-	    (!dwarf_nests_around(&names->nests, &die, &around) || dwarf_tag(&around) == DW_TAG_namespace);
+	       (!dwarf_nests_around(&names->nests, &die, &around) || dwarf_tag(&around) == DW_TAG_namespace);
 }
 
 /* Instances of function templates carry their return type in their name. */

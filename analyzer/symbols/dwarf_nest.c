@@ -39,7 +39,7 @@ void dwarf_nests_release(struct dwarf_nests *nests)
 static bool tag_names_children(int tag)
 {
 	return tag == DW_TAG_namespace || tag == DW_TAG_structure_type || tag == DW_TAG_class_type ||
-	    tag == DW_TAG_union_type || tag == DW_TAG_subprogram;
+	       tag == DW_TAG_union_type || tag == DW_TAG_subprogram;
 }
 
 static int entry_add(struct nest *nest, uint64_t start, uint32_t parent)

@@ -1,5 +1,5 @@
-/* What a DIE stands in: the namespace, class or function around it. libdw knows no parents, so a unit's are indexed once,
- * when the first one is asked for. threads: the owner's. */
+/* What a DIE stands in: the namespace, class or function around it. libdw knows no parents, so a unit's are indexed
+ * once, when the first one is asked for. threads: the owner's. */
 #ifndef DWARF_NEST_H
 #define DWARF_NEST_H
 

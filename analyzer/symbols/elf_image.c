@@ -125,7 +125,8 @@ void elf_image_close(struct elf_image *image)
 
 bool elf_image_has_id(const struct elf_image *image, const uint8_t *build_id, size_t build_id_bytes)
 {
-	return image->build_id_bytes == build_id_bytes && (!build_id_bytes || !memcmp(image->build_id, build_id, build_id_bytes));
+	return image->build_id_bytes == build_id_bytes &&
+	       (!build_id_bytes || !memcmp(image->build_id, build_id, build_id_bytes));
 }
 
 Elf_Scn *elf_image_section(const struct elf_image *image, const char *name)

@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 struct elf_image {
-	Elf *elf;              /* NULL: nothing was opened */
-	char *path;            /* what /proc/self/fd says was opened; for files named relative to it */
+	Elf *elf;                /* NULL: nothing was opened */
+	char *path;              /* what /proc/self/fd says was opened; for files named relative to it */
 	const uint8_t *build_id; /* inside the mapping */
 	size_t build_id_bytes;
-	uint64_t code_low, code_high; /* executable segments lie in [low, high); 0, 0: none. Never below the ELF header's end:
-	                                 debug information of discarded code points there */
+	uint64_t code_low, code_high; /* executable segments lie in [low, high); 0, 0: none. Never below the ELF
+	                                 header's end: debug information of discarded code points there */
 	uint64_t device, inode;
 };
 

@@ -240,8 +240,8 @@ static unsigned formats_read(struct cursor *cursor, struct format formats[static
 }
 
 /* returns: whether the form is known; text stays as it is for forms that are none, number for those that are text */
-static bool form_read(const struct program *program, struct cursor *cursor, uint64_t form, const char **text,
-    uint64_t *number)
+static bool form_read(
+    const struct program *program, struct cursor *cursor, uint64_t form, const char **text, uint64_t *number)
 {
 	switch (form) {
 	case DW_FORM_string:
@@ -349,7 +349,7 @@ static int row_append(struct rows *rows, uint64_t address, uint64_t file, uint64
 	struct row *row = rows->n_rows > rows->first_row ? &rows->rows[rows->n_rows - 1] : NULL;
 
 	if (row && address < row->address)
-		return 0; /* addresses of a sequence never fall */
+		return 0;                      /* addresses of a sequence never fall */
 	if (!row || row->address != address) { /* of rows at one address the last counts: the others cover nothing */
 		if (ARRAY_RESERVE(rows->rows, rows->capacity, rows->n_rows + 1))
 			return -1;
@@ -431,7 +431,8 @@ static int standard_run(struct program *program, unsigned opcode, struct machine
 		machine->file = take_uleb(cursor);
 		return 0;
 	case DW_LNS_const_add_pc:
-		machine->address += (uint64_t)((255 - program->opcode_base) / program->line_range) * program->min_instruction;
+		machine->address +=
+		    (uint64_t)((255 - program->opcode_base) / program->line_range) * program->min_instruction;
 		return 0;
 	case DW_LNS_fixed_advance_pc:
 		machine->address += take_fixed(cursor, 2);
@@ -515,8 +516,8 @@ static int table_fill(struct line_table *table, struct rows *rows, uint64_t code
 	return 0;
 }
 
-int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset,
-    const char *folder, const struct line_place *place)
+int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset, const char *folder,
+    const struct line_place *place)
 {
 	struct program program = {.sections = sections, .place = place, .folder = folder};
 	struct rows rows = {0};

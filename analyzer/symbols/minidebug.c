@@ -33,8 +33,8 @@ static int same_file(const struct elf_image *image)
 	return -1;
 }
 
-int minidebug_read(const struct elf_image *image, int (*add)(void *arg, const char *name, const GElf_Sym *symbol),
-    void *arg)
+int minidebug_read(
+    const struct elf_image *image, int (*add)(void *arg, const char *name, const GElf_Sym *symbol), void *arg)
 {
 	static const Dwfl_Callbacks callbacks = {.find_elf = no_elf_file, .find_debuginfo = no_debug_file};
 	int fd = same_file(image);
@@ -44,7 +44,8 @@ int minidebug_read(const struct elf_image *image, int (*add)(void *arg, const ch
 
 	if (dwfl) {
 		dwfl_report_begin(dwfl);
-		module = dwfl_report_elf(dwfl, "image", image->path, fd, 0, true); /* base 0: addresses stay the file's */
+		module =
+		    dwfl_report_elf(dwfl, "image", image->path, fd, 0, true); /* base 0: addresses stay the file's */
 		dwfl_report_end(dwfl, NULL, NULL);
 	}
 	if (module) {

@@ -6,7 +6,7 @@
 
 /* Call add(arg, name, symbol) for each symbol that libdwfl finds in an image without .symtab. Names die with the call.
  * returns: 0, or what add returned when that was not 0 */
-int minidebug_read(const struct elf_image *image, int (*add)(void *arg, const char *name, const GElf_Sym *symbol),
-    void *arg);
+int minidebug_read(
+    const struct elf_image *image, int (*add)(void *arg, const char *name, const GElf_Sym *symbol), void *arg);
 
 #endif

@@ -118,7 +118,8 @@ int perf_map_read(struct perf_map *map, const char *path, struct strpool *pool)
 	if (!file)
 		return -1;
 	if (size_bytes < map->read_bytes)
-		map->read_bytes = 0; /* written anew: what was known before may still be on stacks, later lines override it */
+		map->read_bytes =
+		    0; /* written anew: what was known before may still be on stacks, later lines override it */
 	if (size_bytes > map->read_bytes && !fseeko(file, (off_t)map->read_bytes, SEEK_SET)) {
 		while ((length = getline(&line, &line_bytes, file)) > 0) {
 			if (line[length - 1] != '\n')

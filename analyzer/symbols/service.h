@@ -1,4 +1,5 @@
-/* The symbol service: requests in, answers out, as lines of text. Called by cmd_symbolize.c; the collector is the other end.
+/* The symbol service: requests in, answers out, as lines of text. Called by cmd_symbolize.c; the collector is the other
+ * end.
  *
  * Fields are separated by a TAB; in strings \t \n \\ \xNN stand for TAB, newline, backslash and other control bytes.
  *   module ID BUILDID(hex or -) OPENPATH PATH     names a module; ID counts for the service's life

@@ -43,7 +43,8 @@ void *strpool_alloc(struct strpool *pool, size_t bytes)
 		chunk = malloc(sizeof(*chunk) + size_bytes);
 		if (!chunk)
 			return NULL;
-		if (size_bytes == bytes && pool->chunks) { /* a big one goes behind, so that the open chunk stays open */
+		if (size_bytes == bytes && pool->chunks) {
+			/* A big one goes behind, so that the open chunk stays open. */
 			chunk->next = pool->chunks->next;
 			pool->chunks->next = chunk;
 			return chunk->data;

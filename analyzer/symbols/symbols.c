@@ -35,7 +35,7 @@ struct symbols_module {
 	const char *path;
 	uint8_t build_id[MAX_BUILD_ID_BYTES];
 	size_t build_id_bytes;
-	uint64_t file[3]; /* of struct identity */
+	uint64_t file[3];       /* of struct identity */
 	struct elf_image image; /* the file itself; empty when it could not be had or does not match */
 	struct elf_image debug; /* a separate debug file, or empty */
 	bool is_refused;        /* the user was told that the file is not to be used */
@@ -155,15 +155,16 @@ static bool image_is_recorded(struct symbols_module *module)
 	module->is_refused = true;
 	if (!elf_image_has_id(&module->image, module->build_id, module->build_id_bytes)) {
 		if (!told)
-			warn(module->symbols, "'%s' is not the file that was recorded (its build-id differs): no symbols from it",
+			warn(module->symbols,
+			    "'%s' is not the file that was recorded (its build-id differs): no symbols from it",
 			    module->path);
 		return false;
 	}
 	if (module->build_id_bytes || options->trust_files || options->sysroot)
 		return true;
 	if (!told)
-		warn(module->symbols, "'%s' has no build-id, so it cannot be told whether it changed since the recording",
-		    module->path);
+		warn(module->symbols,
+		    "'%s' has no build-id, so it cannot be told whether it changed since the recording", module->path);
 	return false;
 }
 
@@ -268,8 +269,8 @@ static struct symbols_module *module_add(struct symbols *symbols, const struct i
 	return module;
 }
 
-struct symbols_module *symbols_module(struct symbols *symbols, const char *open_path, const char *path,
-    const uint8_t *build_id, size_t build_id_bytes)
+struct symbols_module *symbols_module(
+    struct symbols *symbols, const char *open_path, const char *path, const uint8_t *build_id, size_t build_id_bytes)
 {
 	static const uint8_t none[1];
 	struct identity identity = {MODULE_ELF, path, build_id_bytes ? build_id : none, build_id_bytes, {0}};
@@ -303,7 +304,8 @@ static void alternate_open(struct symbols_module *module, const struct elf_image
 	const char *name = dwarf_info_alternate_name(module->dwarf, &build_id, &build_id_bytes);
 	struct elf_image alternate;
 
-	if (name && !debug_search_alternate(&module->symbols->search, debug, name, build_id, build_id_bytes, &alternate))
+	if (name &&
+	    !debug_search_alternate(&module->symbols->search, debug, name, build_id, build_id_bytes, &alternate))
 		dwarf_info_set_alternate(module->dwarf, &alternate);
 }
 

@@ -32,7 +32,7 @@ void symtab_release(struct symtab *table)
 	symtab_init(table);
 }
 
-/* Aliases: what a programmer writes comes first. strdup is weak and __strdup global, so underscores outweigh binding. */
+/* Aliases: what a programmer writes comes first. strdup is weak, __strdup global: underscores outweigh binding. */
 static uint8_t symbol_rank(const char *name, const GElf_Sym *symbol)
 {
 	unsigned underscores = 0, rank;
@@ -55,7 +55,7 @@ static bool symbol_wanted(const char *name, const GElf_Sym *symbol)
 	return name && name[0] && name[0] != '$' && name[0] != '.' && symbol->st_value;
 }
 
-struct sections { /* which are code, and where they end */
+struct sections {       /* which are code, and where they end */
 	uint64_t *ends; /* 0: not code */
 	size_t n;
 };
@@ -253,7 +253,8 @@ static struct symtab_entry *entry_at(const struct symtab *table, uint64_t addres
 		if (entry->end <= address)
 			continue;
 		/* Going back: a later start is the inner one, a sized function beats any label, ranks are in order. */
-		if (!best || (best->label && !entry->label) || (entry->start == best->start && entry->label == best->label))
+		if (!best || (best->label && !entry->label) ||
+		    (entry->start == best->start && entry->label == best->label))
 			best = entry;
 	}
 	return best;
@@ -357,8 +358,7 @@ static const char *got_name(struct symtab *table, Elf *elf, uint64_t slot, struc
 	return NULL;
 }
 
-const char *symtab_find_plt(struct symtab *table, const struct elf_image *image, uint64_t address,
-    struct strpool *pool)
+const char *symtab_find_plt(struct symtab *table, const struct elf_image *image, uint64_t address, struct strpool *pool)
 {
 	GElf_Ehdr header;
 	uint64_t slot;

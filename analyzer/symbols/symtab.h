@@ -45,7 +45,7 @@ const char *symtab_find(struct symtab *table, uint64_t address, struct strpool *
 const char *symtab_find_start(struct symtab *table, uint64_t address, struct strpool *pool);
 
 /* "name@plt" for an address in a PLT slot (x86-64). returns: a string of the pool, or NULL */
-const char *symtab_find_plt(struct symtab *table, const struct elf_image *image, uint64_t address,
-    struct strpool *pool);
+const char *symtab_find_plt(
+    struct symtab *table, const struct elf_image *image, uint64_t address, struct strpool *pool);
 
 #endif

@@ -1,6 +1,6 @@
 /* From a unit's DIE tree to flat maps of addresses. libdw's own dwarf_getscopes() searches the tree anew for each
  * address; here each part of the tree is walked once, nested address ranges are flattened, and a lookup is a binary
- * search. Function bodies and types are most of a tree: bodies are walked when asked for, types only as a last resort. */
+ * search. Bodies and types are most of a tree: bodies are walked when asked for, types only as a last resort. */
 #include "symbols/unit_load.h"
 
 #include "base/array.h"
@@ -41,14 +41,14 @@ static bool tag_is_folder(int tag)
 static bool tag_is_body(int tag)
 {
 	return tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block || tag == DW_TAG_try_block ||
-	    tag == DW_TAG_catch_block || tag == DW_TAG_with_stmt || tag == DW_TAG_common_block;
+	       tag == DW_TAG_catch_block || tag == DW_TAG_with_stmt || tag == DW_TAG_common_block;
 }
 
 /* or functions in the end. */
 static bool tag_is_deep(int tag)
 {
 	return tag_is_folder(tag) || tag_is_body(tag) || tag == DW_TAG_subprogram || tag == DW_TAG_structure_type ||
-	    tag == DW_TAG_class_type || tag == DW_TAG_union_type || tag == DW_TAG_interface_type;
+	       tag == DW_TAG_class_type || tag == DW_TAG_union_type || tag == DW_TAG_interface_type;
 }
 
 static uint32_t attribute_number(Dwarf_Die *die, unsigned name)
@@ -176,7 +176,8 @@ static int interval_compare(const void *a, const void *b)
 		return x->low < y->low ? -1 : 1;
 	if (x->depth != y->depth)
 		return x->depth < y->depth ? -1 : 1;
-	return x->scope > y->scope ? -1 : x->scope < y->scope; /* of identical functions folded together, the first wins */
+	return x->scope > y->scope ? -1
+	                           : x->scope < y->scope; /* of identical functions folded together, the first wins */
 }
 
 static int segment_add(struct unit_map *map, uint32_t start, uint32_t scope)
@@ -249,8 +250,8 @@ static int walk_run(struct walk *walk, Dwarf_Die *top, struct unit_map *map)
 	return result;
 }
 
-static int lines_read(struct unit_code *code, const struct line_place *place, const struct line_sections *sections,
-    Dwarf_Die *unit)
+static int lines_read(
+    struct unit_code *code, const struct line_place *place, const struct line_sections *sections, Dwarf_Die *unit)
 {
 	Dwarf_Attribute attribute;
 	Dwarf_Word offset;
