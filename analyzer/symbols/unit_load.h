@@ -1,5 +1,5 @@
 /* One compilation unit boiled down to what a lookup needs: which function or inlined call covers which addresses, and
- * the line table. Holds offsets and strings of the pool, no libdw memory, so that libdw's can be dropped at any time.
+ * the line table. Holds offsets and strings of the pool, nothing of libdw.
  * threads: the owner's. */
 #ifndef UNIT_LOAD_H
 #define UNIT_LOAD_H
