@@ -14,9 +14,11 @@
 #include "bytes.h"
 #include "hashing.h"
 #include "stringpool.h"
+#include "timebase.h"
 #include "tidemark/trace.h"
 
 #define MAX_STARTS 4
+#define IDLE_NS 10000000000ull
 #define SEND_BYTES 32768u
 #define MAX_ANSWER_SYMBOLS 1000u
 
@@ -60,6 +62,7 @@ static struct {
 	int to, from;
 	int n_starts;
 	bool dead;
+	uint64_t idle_since_ns; /* 0: questions are open */
 	struct bytes out, in;
 	size_t out_done;
 } sym = {.to = -1, .from = -1, .n_sent = 1, .n_answered = 1};
@@ -530,10 +533,30 @@ static int pump_in(void)
 	}
 }
 
+/* Debug information is big: a child that has had nothing to do for long is sent home. */
+static void rest(void)
+{
+	uint64_t now = mono_ns();
+	if (!sym.idle_since_ns)
+		sym.idle_since_ns = now;
+	if (sym.pid <= 0 || now - sym.idle_since_ns < IDLE_NS)
+		return;
+	stop_child();
+	sym.n_starts--;
+}
+
+bool symbolizer_runs(void)
+{
+	return sym.pid > 0;
+}
+
 void symbolizer_pump(void)
 {
-	if (!symbolizer_pending())
+	if (!symbolizer_pending()) {
+		rest();
 		return;
+	}
+	sym.idle_since_ns = 0;
 	if (sym.dead) {
 		symbolizer_give_up();
 		return;

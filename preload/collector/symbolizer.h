@@ -47,6 +47,9 @@ void symbolizer_poll(struct pollfd *fds);
 /* Send and receive what can be without waiting. */
 void symbolizer_pump(void);
 
+/* Is the child there? Then pump it every few seconds also when nothing happens, so that it can be sent home. */
+bool symbolizer_runs(void);
+
 /* Stop asking: all open questions are answered with nothing. */
 void symbolizer_give_up(void);
 

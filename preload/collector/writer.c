@@ -226,7 +226,7 @@ static void wait_for_work(void)
 		has_blocks |= file->is_closing || file->block.n_events || file->block.n_rares;
 	symbolizer_poll(fds);
 	fds[2] = (struct pollfd){.fd = queue_fd(), .events = POLLIN};
-	poll(fds, 3, has_blocks ? 50 : -1);
+	poll(fds, 3, has_blocks ? 50 : symbolizer_runs() ? 5000 : -1);
 }
 
 static void *writer_main(void *arg)
