@@ -80,7 +80,8 @@ static bool hear(struct mark *mark)
 		if (ready < 0 && errno == EINTR)
 			continue;
 		if (ready <= 0) {
-			err_set(&mark->err, TIDEMARK_ERR_SYSTEM, "a collector does not answer; the mark may come late, or never");
+			err_set(&mark->err, TIDEMARK_ERR_SYSTEM,
+			    "a collector does not answer; the mark may come late, or never");
 			known = true;
 		}
 		for (nfds_t i = mark->n_asked; i-- > 0 && !known;) {
@@ -168,7 +169,8 @@ static int check_name(const char *name, struct err *err)
 	if (!*name)
 		return err_set(err, TIDEMARK_ERR_USAGE, "a mark needs a name");
 	if (strlen(name) >= TIDEMARK_NAME_BYTES)
-		return err_set(err, TIDEMARK_ERR_USAGE, "the mark's name is longer than %u bytes", TIDEMARK_NAME_BYTES - 1);
+		return err_set(
+		    err, TIDEMARK_ERR_USAGE, "the mark's name is longer than %u bytes", TIDEMARK_NAME_BYTES - 1);
 	return 0;
 }
 
@@ -189,7 +191,8 @@ int cmd_mark(int argc, char **argv)
 	if (n == OPTION_HELP_SHOWN)
 		return CMD_OK;
 	if (n >= 0 && n != 2)
-		err_set(&err, TIDEMARK_ERR_USAGE, "mark needs a process or a trace, and a name; see tidemark mark --help");
+		err_set(
+		    &err, TIDEMARK_ERR_USAGE, "mark needs a process or a trace, and a name; see tidemark mark --help");
 	if (n != 2 || check_name(argv[2], &err) < 0 || find_process(argv[1], &mark.pid, &err) < 0)
 		return say_err(&err);
 	mark.name = argv[2];

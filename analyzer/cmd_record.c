@@ -30,10 +30,10 @@ struct record_options {
 /* What the collector told until its DONE. */
 struct outcome {
 	bool done, abandoned;
-	uint64_t bits;              /* enum tidemark_done */
-	char reason[1024];          /* DONE's text */
-	char trace[1024];           /* the last image's file */
-	unsigned n_earlier;         /* files of earlier images */
+	uint64_t bits;      /* enum tidemark_done */
+	char reason[1024];  /* DONE's text */
+	char trace[1024];   /* the last image's file */
+	unsigned n_earlier; /* files of earlier images */
 	bool quiet, progress_shown;
 };
 
@@ -42,7 +42,8 @@ static int parse(struct record_options *options, int argc, char **argv, struct e
 	const struct option rows[] = {
 	    {"output", 'o', OPTION_TEXT, &options->output, "FILE", "where the trace goes: %p pid, %e program", 0, 0},
 	    {"depth", 0, OPTION_NUMBER, &options->depth, "N", "frames kept of a stack (256)", 4, 4096},
-	    {"rss-interval", 0, OPTION_NUMBER, &options->rss_interval_ms, "MS", "time between RSS samples (10)", 1, 60000},
+	    {"rss-interval", 0, OPTION_NUMBER, &options->rss_interval_ms, "MS", "time between RSS samples (10)", 1,
+	        60000},
 	    {"no-children", 0, OPTION_FLAG, &options->no_children, NULL, "do not record forked children", 0, 0},
 	    {"mmap", 0, OPTION_FLAG, &options->maps, NULL, "record mmap and munmap too", 0, 0},
 	    {"strict", 0, OPTION_FLAG, &options->strict, NULL, "end with 125 when anything was lost", 0, 0},
@@ -93,7 +94,8 @@ static int set_preload(const char *library)
 	return result;
 }
 
-static int set_environment(const struct record_options *options, const char *library, const char *session, struct err *err)
+static int set_environment(
+    const struct record_options *options, const char *library, const char *session, struct err *err)
 {
 	char depth[24];
 	snprintf(depth, sizeof(depth), "%" PRIu64, options->depth);
@@ -209,11 +211,13 @@ static const char *short_path(const char *path)
 static void say_losses(const struct outcome *outcome, const struct record_options *options, const char *name)
 {
 	if (outcome->bits & TIDEMARK_DONE_NO_IMAGE)
-		say("'%s' was not recorded: the library was never loaded into it; it may have ended before, have replaced its "
-		    "environment, or be a wrapper of a static or setuid program", name);
+		say("'%s' was not recorded: the library was never loaded into it; it may have ended before, have "
+		    "replaced its environment, or be a wrapper of a static or setuid program",
+		    name);
 	/* Nothing was lost, but a whole recording looks different. */
 	if ((outcome->bits & TIDEMARK_DONE_NO_EVENTS) && (options->strict || !options->quiet))
-		say("'%s' was recorded, but made not one allocation that the library could see; it may have an allocator of its own",
+		say("'%s' was recorded, but made not one allocation that the library could see; it may have an "
+		    "allocator of its own",
 		    name);
 	if (outcome->reason[0])
 		say("%s", outcome->reason);
@@ -224,14 +228,15 @@ static void say_losses(const struct outcome *outcome, const struct record_option
 }
 
 /* returns: whether the recording is whole, as far as is known */
-static bool say_outcome(const struct outcome *outcome, const struct session *session, const struct record_options *options,
-    const char *name)
+static bool say_outcome(const struct outcome *outcome, const struct session *session,
+    const struct record_options *options, const char *name)
 {
 	char fate[64];
 	if (outcome->abandoned)
 		say("not waiting any longer; the collector completes the trace in the background");
 	else if (!outcome->done)
-		say("the collector did not complete the trace: %s; what was written until then can be read", session_fate(session, fate));
+		say("the collector did not complete the trace: %s; what was written until then can be read",
+		    session_fate(session, fate));
 	else
 		say_losses(outcome, options, name);
 	if (!options->quiet && outcome->trace[0] && outcome->n_earlier)
@@ -268,7 +273,8 @@ static int run_recorded(const struct record_options *options, const char *path, 
 	struct session session;
 	struct run run;
 	struct outcome outcome = {.quiet = options->quiet};
-	if (start_session(&session, options, err) < 0 || run_prepare(&run, err) < 0 || run_fork(&run, path, argv, err) < 0) {
+	if (start_session(&session, options, err) < 0 || run_prepare(&run, err) < 0 ||
+	    run_fork(&run, path, argv, err) < 0) {
 		say_err(err);
 		return OWN_FAILURE;
 	}
@@ -314,6 +320,7 @@ int cmd_record(int argc, char **argv)
 		options.output = DEFAULT_OUTPUT;
 	if (output_writable(options.output))
 		return run_recorded(&options, path, argv + 1, &err);
-	say("cannot write '%s': %s%s", options.output, strerror(errno), options.strict ? "" : "; the program runs unrecorded");
+	say("cannot write '%s': %s%s", options.output, strerror(errno),
+	    options.strict ? "" : "; the program runs unrecorded");
 	return options.strict ? OWN_FAILURE : run_bare(path, argv + 1, &err);
 }

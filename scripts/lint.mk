@@ -7,7 +7,7 @@ fmt: ## format the sources
 	$(Q)clang-format -i $(FMT_FILES)
 
 # Both compilers, warnings as errors, in folders of their own; the links too.
-lint: lint-format lint-shell lint-text lint-gcc lint-clang ## check style, scripts, and warnings of gcc and clang
+lint: lint-format lint-shell lint-text lint-layers lint-gcc lint-clang ## check style, layers, scripts, warnings of gcc and clang
 
 lint-deps:
 	$(Q)scripts/deps --check lint
@@ -24,7 +24,11 @@ lint-text:
 	$(call say,TEXT,sources)
 	$(Q)scripts/lint-text
 
+lint-layers:
+	$(call say,INC,sources)
+	$(Q)BUILD='$(abspath $(O))' ONLY='static/layers static/unique-names static/no-private-paths' tests/static/run
+
 lint-gcc lint-clang: lint-%: lint-deps
 	$(Q)$(MAKE) --no-print-directory O=$(O)/lint-$* CC=$* WERROR=1 all
 
-.PHONY: fmt lint lint-deps lint-format lint-shell lint-text lint-gcc lint-clang
+.PHONY: fmt lint lint-deps lint-format lint-shell lint-text lint-layers lint-gcc lint-clang

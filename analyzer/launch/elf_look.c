@@ -64,7 +64,8 @@ static void look_at_dynamic(struct elf_look *look, Elf *elf, Elf_Scn *section, c
 		if (entry.d_tag == DT_SONAME && starts_with(name, "ld-linux") && look->kind == ELF_LOOK_STATIC)
 			look->kind = ELF_LOOK_DYNAMIC;
 		for (size_t s = 0; entry.d_tag == DT_NEEDED && s < N_SANITIZERS; s++)
-			if (starts_with(name, sanitizers[s].library) || starts_with(name, sanitizers[s].clang_library)) {
+			if (starts_with(name, sanitizers[s].library) ||
+			    starts_with(name, sanitizers[s].clang_library)) {
 				look->kind = ELF_LOOK_SANITIZED;
 				look->text = sanitizers[s].text;
 			}
@@ -75,8 +76,8 @@ struct malloc_seen {
 	bool imported, exported, inside;
 };
 
-static void look_at_symbol(struct elf_look *look, struct malloc_seen *seen, const char *name, const GElf_Sym *symbol,
-    bool dynamic)
+static void look_at_symbol(
+    struct elf_look *look, struct malloc_seen *seen, const char *name, const GElf_Sym *symbol, bool dynamic)
 {
 	bool defined = symbol->st_shndx != SHN_UNDEF;
 	if (name[0] == 'm' && !strcmp(name, "malloc")) {
@@ -96,8 +97,8 @@ static void look_at_symbol(struct elf_look *look, struct malloc_seen *seen, cons
 		}
 }
 
-static void look_at_symbols(struct elf_look *look, struct malloc_seen *seen, Elf *elf, Elf_Scn *section,
-    const GElf_Shdr *header)
+static void look_at_symbols(
+    struct elf_look *look, struct malloc_seen *seen, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	if (!data || !header->sh_entsize)

@@ -1,5 +1,5 @@
-/* A look at an ELF executable: could a preloaded library record it? Reads the headers, the dynamic section and the names
- * of symbols; hostile files give a wrong answer at worst. threads: any. */
+/* A look at an ELF executable: could a preloaded library record it? Reads the headers, the dynamic section and the
+ * names of symbols; hostile files give a wrong answer at worst. threads: any. */
 #ifndef ELF_LOOK_H
 #define ELF_LOOK_H
 

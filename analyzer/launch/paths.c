@@ -35,8 +35,9 @@ static int own_folder(char folder[PATH_MAX], struct err *err)
 static bool parts_in(struct launch_paths *paths, const char *folder)
 {
 	char full[PATH_MAX];
-	return realpath(folder, full) && join(paths->library, full, LIBRARY) && join(paths->collector, full, COLLECTOR) &&
-	    access(paths->library, R_OK) == 0 && access(paths->collector, X_OK) == 0;
+	return realpath(folder, full) && join(paths->library, full, LIBRARY) &&
+	       join(paths->collector, full, COLLECTOR) && access(paths->library, R_OK) == 0 &&
+	       access(paths->collector, X_OK) == 0;
 }
 
 /* FNV-1a: one short name for each installation folder. */
@@ -54,7 +55,8 @@ static bool make_link_folder(const char *folder)
 	struct stat st;
 	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
 		return false;
-	return lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH));
+	return lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
 static bool make_link(const char *folder, const char *target, char link[PATH_MAX])
@@ -90,7 +92,8 @@ static int preload_name(struct launch_paths *paths, struct err *err)
 			return 0;
 	}
 	return err_set(err, TIDEMARK_ERR_SYSTEM,
-	    "cannot preload '%s': LD_PRELOAD takes no blanks, and no folder for a link to it could be written", paths->library);
+	    "cannot preload '%s': LD_PRELOAD takes no blanks, and no folder for a link to it could be written",
+	    paths->library);
 }
 
 int launch_paths_find(struct launch_paths *paths, struct err *err)
@@ -101,6 +104,6 @@ int launch_paths_find(struct launch_paths *paths, struct err *err)
 		return result;
 	if (parts_in(paths, folder) || (join(installed, folder, "../lib/tidemark") && parts_in(paths, installed)))
 		return preload_name(paths, err);
-	return err_set(err, TIDEMARK_ERR_NOT_FOUND, "cannot find " LIBRARY " and " COLLECTOR " in '%s' or '%s/../lib/tidemark'",
-	    folder, folder);
+	return err_set(err, TIDEMARK_ERR_NOT_FOUND,
+	    "cannot find " LIBRARY " and " COLLECTOR " in '%s' or '%s/../lib/tidemark'", folder, folder);
 }

@@ -9,7 +9,7 @@
 struct launch_paths {
 	char library[PATH_MAX];   /* libtidemark.so */
 	char collector[PATH_MAX]; /* tidemark-collector, in the same folder */
-	char preload[PATH_MAX];   /* a name of the library that LD_PRELOAD can hold: without blanks, colons and dollars */
+	char preload[PATH_MAX]; /* a name of the library that LD_PRELOAD can hold: without blanks, colons and dollars */
 };
 
 /* Find them from /proc/self/exe.

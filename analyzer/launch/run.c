@@ -1,7 +1,7 @@
 /* Run a program as if nobody stood between it and its caller: see run.h. Called by cmd_record.
  *
- * All signals are blocked and read from a signalfd: no handler is ever installed, so the child inherits every disposition
- * as we got it. */
+ * All signals are blocked and read from a signalfd: no handler is ever installed, so the child inherits every
+ * disposition as we got it. */
 #include "launch/run.h"
 
 #include <errno.h>
@@ -215,8 +215,8 @@ static void pass_on(const struct run *run, const struct signalfd_siginfo *info)
 	}
 }
 
-/* While we are stopped only the child may be continued (by `kill -CONT` with its pid, by cpulimit), or killed: then this
- * process of its own session wakes us. It repeats, because it may come before we have stopped. */
+/* While we are stopped only the child may be continued (by `kill -CONT` with its pid, by cpulimit), or killed: then
+ * this process of its own session wakes us. It repeats, because it may come before we have stopped. */
 static pid_t start_waker(const struct run *run)
 {
 	const struct timespec pause = {.tv_nsec = 20000000};

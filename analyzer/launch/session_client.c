@@ -16,7 +16,7 @@
 
 #define PREFIX "tidemark-"
 #define ACCEPTS 0x10000u /* __SO_ACCEPTCON in the column Flags of /proc/net/unix, proc(5) */
-#define BACKLOG 4096 /* every process image of a busy build connects; the kernel cuts it at somaxconn */
+#define BACKLOG 4096     /* every process image of a busy build connects; the kernel cuts it at somaxconn */
 
 static socklen_t address_of(const char *name, struct sockaddr_un *address)
 {
@@ -94,21 +94,24 @@ static int spawn_with(struct session *session, char *const *arguments, char *con
 		return error;
 	error = posix_spawnattr_init(&attributes);
 	if (!error) {
-		posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+		posix_spawnattr_setflags(
+		    &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 		posix_spawnattr_setsigmask(&attributes, &none);
 		posix_spawnattr_setsigdefault(&attributes, &all);
 		error = posix_spawn_file_actions_adddup2(&actions, listener, TIDEMARK_LISTEN_FD);
 		if (!error)
 			error = posix_spawn_file_actions_addclosefrom_np(&actions, TIDEMARK_LISTEN_FD + 1);
 		if (!error)
-			error = posix_spawn(&session->collector, arguments[0], &actions, &attributes, arguments, environment);
+			error = posix_spawn(
+			    &session->collector, arguments[0], &actions, &attributes, arguments, environment);
 		posix_spawnattr_destroy(&attributes);
 	}
 	posix_spawn_file_actions_destroy(&actions);
 	return error;
 }
 
-static int spawn_collector(struct session *session, const struct session_options *options, int listener, struct err *err)
+static int spawn_collector(
+    struct session *session, const struct session_options *options, int listener, struct err *err)
 {
 	char interval[24];
 	snprintf(interval, sizeof(interval), "%ju", (uintmax_t)options->rss_interval_ms);
@@ -154,7 +157,7 @@ static bool trusted_peer(int fd)
 	struct ucred peer;
 	socklen_t length = sizeof(peer);
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
-	    (geteuid() == 0 || peer.uid == 0 || peer.uid == geteuid());
+	       (geteuid() == 0 || peer.uid == 0 || peer.uid == geteuid());
 }
 
 int session_connect(const char *name, struct err *err)
@@ -201,7 +204,8 @@ int session_receive(int connection, struct tidemark_message *message, struct err
 		return 0;
 	if (n < 0)
 		return err_errno(err, "cannot hear the collector");
-	if (n != sizeof(*message) || message->magic != TIDEMARK_SESSION_MAGIC || message->version != TIDEMARK_SESSION_VERSION)
+	if (n != sizeof(*message) || message->magic != TIDEMARK_SESSION_MAGIC ||
+	    message->version != TIDEMARK_SESSION_VERSION)
 		return err_set(err, TIDEMARK_ERR_CORRUPT, "the collector speaks another version of the protocol");
 	message->text[sizeof(message->text) - 1] = '\0';
 	return 1;

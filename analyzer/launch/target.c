@@ -1,4 +1,5 @@
-/* Which file a command runs, and whether it can be recorded: see target.h. Called by cmd_record before anything starts. */
+/* Which file a command runs, and whether it can be recorded: see target.h. Called by cmd_record before anything starts.
+ */
 #include "launch/target.h"
 
 #include <errno.h>
@@ -69,8 +70,9 @@ enum target_verdict target_find(const char *name, char path[PATH_MAX], struct er
 	return TARGET_NOT_FOUND;
 }
 
-/* Privileged programs are refused for everybody: whether the loader heeds LD_PRELOAD depends on who runs them, from which
- * mount and with which flags, and a trace that depends on that surprises more than a refusal. NULL when it has none. */
+/* Privileged programs are refused for everybody: whether the loader heeds LD_PRELOAD depends on who runs them, from
+ * which mount and with which flags, and a trace that depends on that surprises more than a refusal. NULL when it has
+ * none. */
 static const char *privilege(int fd)
 {
 	struct stat st;
@@ -99,16 +101,19 @@ static enum target_verdict check_elf(const char *subject, int fd, struct err *er
 	if (look.foreign)
 		return refuse(subject, err, look.text, "; this tidemark records " ELF_LOOK_NATIVE " programs only");
 	if (look.kind == ELF_LOOK_STATIC)
-		return refuse(subject, err, "statically linked", ", so that no library can be preloaded; link it dynamically");
+		return refuse(
+		    subject, err, "statically linked", ", so that no library can be preloaded; link it dynamically");
 	if (look.kind == ELF_LOOK_MUSL)
 		return refuse(subject, err, "linked with musl", ", and the library needs glibc; build it for glibc");
 	if (look.kind == ELF_LOOK_SANITIZED)
 		return refuse(subject, err, look.text, ", which replaces malloc itself; build it without");
 	if (look.kind == ELF_LOOK_OWN_MALLOC)
-		return refuse(subject, err, "built with a malloc of its own", ", which comes before any preloaded one; link its allocator as "
+		return refuse(subject, err, "built with a malloc of its own",
+		    ", which comes before any preloaded one; link its allocator as "
 		    "a shared library, or use the system's");
 	if (look.interpreter[0] && access(look.interpreter, F_OK) < 0) {
-		err_set(err, TIDEMARK_ERR_NOT_FOUND, "cannot run %s: its loader '%s' does not exist", subject, look.interpreter);
+		err_set(err, TIDEMARK_ERR_NOT_FOUND, "cannot run %s: its loader '%s' does not exist", subject,
+		    look.interpreter);
 		return TARGET_NOT_FOUND;
 	}
 	return TARGET_OK;
@@ -168,7 +173,8 @@ static enum target_verdict check_script(const char *name, char *line, int level,
 	if (!interpreter)
 		return TARGET_OK;
 	if (access(interpreter, F_OK) < 0) {
-		err_set(err, TIDEMARK_ERR_NOT_FOUND, "cannot run '%s': its interpreter '%s' does not exist", name, interpreter);
+		err_set(err, TIDEMARK_ERR_NOT_FOUND, "cannot run '%s': its interpreter '%s' does not exist", name,
+		    interpreter);
 		return TARGET_NOT_FOUND;
 	}
 	enum target_verdict verdict = check_file(name, interpreter, level + 1, err);
@@ -198,7 +204,8 @@ static enum target_verdict check_file(const char *name, const char *path, int le
 	}
 	const char *reason = privilege(fd);
 	if (reason)
-		verdict = refuse(subject, err, reason, ", and the loader ignores LD_PRELOAD for such programs; record a copy without "
+		verdict = refuse(subject, err, reason,
+		    ", and the loader ignores LD_PRELOAD for such programs; record a copy without "
 		    "privileges");
 	else
 		verdict = check_elf(subject, fd, err);
