@@ -334,6 +334,8 @@ static int take_rares(struct trace *trace, uint64_t start_tick, struct err *err)
 			trace->threads[rare.values[0]].name = (uint32_t)rare.values[1];
 		if (ARRAY_RESERVE(state->rares, state->rares_capacity, b->n_rares + 1u) < 0)
 			return no_memory(err);
+		if (rare.tick > state->seen_tick)
+			state->seen_tick = rare.tick;
 		state->rares[b->n_rares++] = rare;
 	}
 	b->rares = state->rares;

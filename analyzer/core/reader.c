@@ -177,7 +177,7 @@ static int step(struct trace *trace, struct err *err)
 		if (state->offset < trace->file_bytes)
 			damage(trace, "%" PRIu64 " bytes follow the footer", trace->file_bytes - state->offset);
 	} else {
-		trace->end_tick = state->last_tick;
+		trace->end_tick = state->last_tick > state->seen_tick ? state->last_tick : state->seen_tick;
 	}
 	return result;
 }

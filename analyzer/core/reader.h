@@ -63,7 +63,7 @@ struct trace {
 	bool complete;                    /* a footer was read and agreed with the events */
 	char damage[256];                 /* why reading stopped early; empty when it did not */
 	uint64_t n_events, n_allocations; /* of the blocks read so far */
-	uint64_t end_tick;                /* of the last event read; of the end once the footer was read */
+	uint64_t end_tick;                /* of the last event or sample read; of the end once the footer was read */
 	uint64_t file_bytes, read_bytes;  /* for progress */
 	struct trace_private *private_state;
 };

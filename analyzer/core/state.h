@@ -12,7 +12,8 @@ struct trace_private {
 	char *path;
 	uint64_t offset;                       /* of the next block's header */
 	uint64_t n_blocks, n_events, n_allocs; /* read so far */
-	uint64_t last_tick;
+	uint64_t last_tick;                    /* of events */
+	uint64_t seen_tick;                    /* of samples too, which may come later */
 	bool ended, footer;
 	bool outline;        /* see trace_rewind */
 	uint64_t stop_index; /* see trace_stop_before; UINT64_MAX: nowhere */

@@ -18,7 +18,7 @@ struct values {
 };
 
 /* returns: what option_parse says to the words of `line`, which it cuts up; operands in argv */
-static int parse(char *line, bool stop, struct values *v, char *argv[16], struct err *err)
+static int parse(char *line, bool stop, struct values *v, char *argv[32], struct err *err)
 {
 	const struct option rows[] = {
 	    {.name = "flag", .letter = 'f', .kind = OPTION_FLAG, .value = &v->flag},
@@ -45,7 +45,7 @@ static void takes_options_out(void **state)
 	(void)state;
 	struct values v;
 	struct err err;
-	char *argv[16], line[] = "a -f --text=x b --json --number 3 --size 64k --list 1 --list=2 - -- -c --flag";
+	char *argv[32], line[] = "a -f --text=x b --json --number 3 --size 64k --list 1 --list=2 - -- -c --flag";
 	assert_int_equal(parse(line, false, &v, argv, &err), 5);
 	assert_true(v.flag);
 	assert_string_equal(v.text, "x");
@@ -66,7 +66,7 @@ static void stops_at_the_first_operand(void **state)
 	(void)state;
 	struct values v;
 	struct err err;
-	char *argv[16], line[] = "-t x command --flag";
+	char *argv[32], line[] = "-t x command --flag";
 	assert_int_equal(parse(line, true, &v, argv, &err), 2);
 	assert_false(v.flag);
 	assert_string_equal(argv[2], "--flag");
@@ -85,7 +85,7 @@ static void refuses(void **state)
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct values v;
 		struct err err;
-		char *argv[16], line[64];
+		char *argv[32], line[64];
 		strcpy(line, bad[i]);
 		if (parse(line, false, &v, argv, &err) != TIDEMARK_ERR_USAGE)
 			fail_msg("'%s' was taken", bad[i]);
