@@ -299,6 +299,12 @@ static uint32_t capture_by_trail(struct stack_state *s, uint64_t pc, uint64_t sp
 	w->known = r->frames;
 	w->join = recall_verify(r, sp);
 	walk(s, pc, sp, bp);
+	if (s->generation != atomic_load_explicit(&modules_generation, memory_order_acquire)) {
+		/* The walk met a module that took another's place: what was joined is from before that. */
+		w->join = -1;
+		walk(s, pc, sp, bp);
+		return intern_walk(s);
+	}
 	if (!w->pure)
 		return intern_walk(s);
 	if (w->join >= 0)

@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -133,6 +134,32 @@ static uint32_t read_ours(struct level *l, uint32_t id)
 	return n;
 }
 
+/* Is the node's module what the loader has at its address now? The executable and the vDSO are named in other ways. */
+static bool right_module(const struct tidemark_node *node)
+{
+	struct dl_find_object found;
+	uint64_t at = node->flags & TIDEMARK_NODE_EXACT ? node->pc : node->pc - 1;
+	bool is_object = _dl_find_object((void *)(uintptr_t)at, &found) == 0;
+	if (!is_object || node->module == TIDEMARK_NO_MODULE)
+		return !is_object && node->module == TIDEMARK_NO_MODULE;
+	const struct tidemark_module *m = (struct tidemark_module *)shm_at(&shm->modules, 0) + node->module;
+	const char *path = shm_at(&shm->strings, m->path_string);
+	const char *name = found.dlfo_link_map->l_name;
+	size_t n = strlen(name);
+	if (at < m->start || at >= m->end || m->bias != found.dlfo_link_map->l_addr)
+		return false;
+	return m->flags != 0 || (strlen(path) >= n && strcmp(path + strlen(path) - n, name) == 0);
+}
+
+static bool right_modules(uint32_t id)
+{
+	const struct tidemark_node *nodes = shm_at(&shm->nodes, 0);
+	for (; id; id = nodes[id].parent)
+		if (nodes[id].pc && !right_module(&nodes[id]))
+			return false;
+	return true;
+}
+
 static void report(struct level *l, uint32_t skip, uint32_t n, const char *why, uint32_t at)
 {
 	atomic_fetch_add(&counters->differences, 1);
@@ -161,6 +188,8 @@ static void compare(struct level *l, uint64_t pc, uint32_t id)
 		atomic_fetch_add(&counters->lost, 1);
 		return;
 	}
+	if (!right_modules(id))
+		report(l, skip, n, "wrong module", 0);
 	for (; i < n && r < n_reference; i++, r++) {
 		if (l->ours[i] >> 56 == TIDEMARK_NODE_CUT) {
 			/* The rest are the outermost. */

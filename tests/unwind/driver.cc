@@ -111,6 +111,37 @@ static void run_loops(unsigned seed)
 			call((seed + i) % 8, (seed + i * 29) * 2654435761u);
 }
 
+/* The same return address and stack pointer at malloc's caller, another frame pointer: of two frames one gives up the room
+ * that the other takes, and what they leave there is what earlier calls left. The call sites differ. */
+__attribute__((noinline)) static void take_inner(unsigned room)
+{
+	char *p = (char *)alloca(64 * room + 16);
+	keep(p);
+	void *block = malloc(8);
+	keep(block);
+	free(block);
+	keep(p);
+}
+
+__attribute__((noinline)) static void take_outer(unsigned room)
+{
+	char *p = (char *)alloca(64 * room + 16);
+	keep(p);
+	if (room == 0)
+		take_inner(3);
+	else if (room == 1)
+		take_inner(2);
+	else
+		take_inner(3 - room);
+	keep(p);
+}
+
+static void run_equal_pointers()
+{
+	for (unsigned i = 0; i < 400; i++)
+		take_outer(i * 7 / 3 % 4);
+}
+
 static long recurse(unsigned depth, unsigned every, unsigned seed)
 {
 	if (depth % every == 0)
@@ -309,6 +340,7 @@ int main(int argc, char **argv)
 	asm_other_stack = other_stack;
 	run_plain(seed, 400);
 	run_loops(seed);
+	run_equal_pointers();
 	run_deep(seed);
 	run_loops(seed + 1);
 	run_coroutines(seed);
