@@ -35,6 +35,8 @@
 
 #define MS 1000000ull
 #define BEAT_NS (10 * MS)     /* heartbeat, control, owners, ends */
+#define CALM_AFTER_NS (1000 * MS)
+#define CALM_BEAT_NS (50 * MS)
 #define LOOK_NS (100 * MS)    /* at sockets and pidfds although the helper is silent: it may hang in smaps_rollup */
 #define FLUSH_NS (250 * MS)   /* events reach the writer after at most that */
 #define NAMES_NS (1000 * MS)
@@ -305,6 +307,15 @@ static void wait_for_work(uint32_t wake_seen, uint64_t until_ns)
 	set_sleeping(0);
 }
 
+/* While nobody allocates and nobody's size changes, a slower beat will do: 10 ms would cost half a percent of a processor
+ * for nothing. The first record or change brings the usual one back. */
+static uint64_t beat_interval_ns(void)
+{
+	if (drain_state.now_ns - drain_state.active_ns > CALM_AFTER_NS)
+		return CALM_BEAT_NS;
+	return drain_state.rss_interval_ns < BEAT_NS ? drain_state.rss_interval_ns : BEAT_NS;
+}
+
 static void run(void)
 {
 	uint32_t n_empty = 0; /* passes in a row that found nothing before the beat was due */
@@ -319,13 +330,18 @@ static void run(void)
 			next_look_ns = now + LOOK_NS;
 		}
 		uint64_t words = drain_all();
+		if (words) {
+			drain_state.active_ns = now;
+			if (next_beat_ns > now + BEAT_NS)
+				next_beat_ns = now + BEAT_NS;
+		}
 		if (has_events || now >= next_beat_ns) {
 			bool names_due = now >= next_names_ns;
 			care(names_due);
 			if (names_due)
 				next_names_ns = now + NAMES_NS;
 			n_empty = 0;
-			next_beat_ns = now + (drain_state.rss_interval_ns < BEAT_NS ? drain_state.rss_interval_ns : BEAT_NS);
+			next_beat_ns = now + beat_interval_ns();
 		}
 		control_step();
 		if (control_is_over())

@@ -130,6 +130,7 @@ void process_sample(struct process *p)
 	if (rss == p->rss_bytes && shared == p->rss_shared_bytes)
 		return;
 	uint64_t own = own_bytes(p, rss, shared);
+	drain_state.active_ns = now;
 	struct rare *rare = process_rare(p, TIDEMARK_RARE_RSS);
 	rare->tick = process_tick(p, now);
 	rare->v[0] = p->rss_bytes = rss;

@@ -122,6 +122,7 @@ struct drain_state {
 	struct timebase time;
 	uint64_t now_ns;        /* of this pass */
 	uint64_t rss_interval_ns;
+	uint64_t active_ns;     /* when a record came or a process changed its size last */
 	uint64_t n_events;      /* ever; tells a busy pass from an idle one */
 };
 extern struct drain_state drain_state;

@@ -359,6 +359,11 @@ static void process_end(struct process *p)
 {
 	struct image *image = p->image;
 	uint32_t slot = p->slot;
+	if (atomic_load(&image->shm->detached)) {
+		/* Somebody stopped recording, perhaps this process, and nobody counted what is missing. */
+		p->end_reason = TIDEMARK_END_DETACHED;
+		p->end_value = 0;
+	}
 	release_rings(p);
 	process_close(p);
 	if (p->pidfd >= 0)
@@ -403,9 +408,14 @@ static bool find_end(struct process *p)
 		return false;
 	if (known < 1)
 		known = procfs_exit_status(p->pid, p->pidfd, &status);
+	if (known == 0 && waited_ns <= STATUS_WAIT_NS)
+		return false;
+	const struct tidemark_proc *shared = image_proc(p->image, p->slot);
 	if (known == 1)
 		set_end(p, status);
-	return known != 0 || waited_ns > STATUS_WAIT_NS;
+	else if (atomic_load_explicit(&shared->exit_status_known, memory_order_acquire)) /* its own word for it */
+		set_end(p, W_EXITCODE((int)(atomic_load_explicit(&shared->exit_status, memory_order_relaxed) & 0xff), 0));
+	return true;
 }
 
 /* A live pid without any ring: does it run another program by now? */
