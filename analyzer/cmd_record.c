@@ -80,13 +80,16 @@ static bool output_writable(const char *template)
 	return writable;
 }
 
-/* Our library first, what the user preloads after it. */
+/* Our library first, what the user preloads after it. In a recording inside a recording it stands there already. */
 static int set_preload(const char *library)
 {
 	const char *old = getenv("LD_PRELOAD");
 	char *value;
+	size_t n = strlen(library);
 	if (!old || !*old)
 		return setenv("LD_PRELOAD", library, 1);
+	if (!strncmp(old, library, n) && (!old[n] || old[n] == ':' || old[n] == ' '))
+		return 0;
 	if (asprintf(&value, "%s:%s", library, old) < 0)
 		return -1;
 	int result = setenv("LD_PRELOAD", value, 1);

@@ -1,6 +1,7 @@
 /* Where the installation's parts lie: see paths.h. Called once by cmd_record before anything starts. */
 #include "launch/paths.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,12 +60,27 @@ static bool make_link_folder(const char *folder)
 	       !(st.st_mode & (S_IWGRP | S_IWOTH));
 }
 
+/* Links to installations that are gone serve nobody. */
+static void remove_dead_links(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	char path[PATH_MAX];
+	struct stat st;
+	for (struct dirent *entry; dir && (entry = readdir(dir));)
+		if (entry->d_type == DT_LNK && join(path, folder, entry->d_name) && stat(path, &st) < 0 &&
+		    errno == ENOENT)
+			unlink(path);
+	if (dir)
+		closedir(dir);
+}
+
 static bool make_link(const char *folder, const char *target, char link[PATH_MAX])
 {
 	char name[32], seen[PATH_MAX];
 	snprintf(name, sizeof(name), "%016jx.so", (uintmax_t)hash_text(target));
 	if (!make_link_folder(folder) || !join(link, folder, name))
 		return false;
+	remove_dead_links(folder);
 	if (symlink(target, link) < 0 && errno != EEXIST)
 		return false;
 	ssize_t n = readlink(link, seen, sizeof(seen));

@@ -405,6 +405,13 @@ tidemark: trace in 'x.tmk'"
     [ "$(value allocations theirs/x.tmk)" -gt 0 ]
 }
 
+@test "a recording inside a recording: each has its own" {
+    run tidemark record -q -o outer.tmk -- tidemark record -q -o inner.tmk -- sh -c 'echo $LD_PRELOAD; exit 5'
+    assert_equal "$status $output" "5 $(realpath "$BUILD")/libtidemark.so"
+    tidemark dump inner.tmk | grep -q 'argument index=0 text="sh"'
+    tidemark dump outer.tmk | grep -q 'argument index=0 text="tidemark"'
+}
+
 @test "quiet: nothing is said when nothing was lost" {
     run tidemark record -q -o x.tmk -- sh -c true
     assert_equal "$status$output" 0
