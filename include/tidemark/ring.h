@@ -102,6 +102,16 @@ enum tidemark_proc_state {
 	TIDEMARK_PROC_LIVE = 2, /* release; pairs with the collector's look at new slots */
 };
 
+enum tidemark_exit {
+	TIDEMARK_EXIT_NO = 0,
+	TIDEMARK_EXIT_HANDLERS_RAN = 1, /* the process is about to end */
+	/* PID 1 of a pid namespace takes all with it when it ends, the collector too. It sets ASKS and gives the collector 100 ms
+	 * to answer by CLOSING, then up to 2 s to set CLOSED once the file is whole; its rings get no more events. */
+	TIDEMARK_EXIT_ASKS = 2,
+	TIDEMARK_EXIT_CLOSING = 3,
+	TIDEMARK_EXIT_CLOSED = 4,
+};
+
 /* One process: slot 0 is the image that created the memory, further slots are its forked descendants. */
 struct tidemark_proc {
 	_Atomic uint32_t state;
@@ -125,8 +135,8 @@ struct tidemark_proc {
 	_Atomic uint64_t stall_ns;
 	_Atomic uint64_t lost_names;      /* mark or operation names that found no room */
 	_Atomic uint64_t own_private_bytes; /* the shim's private memory in this process, touched */
-	_Atomic uint32_t exit_status_known; /* 1 once the process ran its exit handlers */
-	_Atomic uint32_t reserved;
+	_Atomic uint32_t exit_status_known; /* enum tidemark_exit; release */
+	_Atomic uint32_t exit_status;       /* what was given to exit(), 0..255; for when nobody else can tell */
 };
 
 enum tidemark_ring_state {

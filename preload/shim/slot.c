@@ -10,6 +10,9 @@
 #include "thread.h"
 #include "wakeup.h"
 
+#define ANSWER_MS 100
+#define CLOSE_MS 2000
+
 /* libc's registration behind pthread_atfork; the library outlives everything, so it needs no handle. */
 extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *handle);
 
@@ -124,8 +127,25 @@ bool slot_is_raw(void)
 	return raw;
 }
 
-void slot_exits(void)
+/* returns: false when the state did not come in time */
+static bool wait_for(uint32_t state, unsigned patience_ms)
 {
-	if (threads_are_own()) /* not in a forked child that has no slot of its own */
-		atomic_store_explicit(&proc_self->exit_status_known, 1, memory_order_relaxed);
+	for (unsigned ms = 0; ms < patience_ms; ms++) {
+		if (atomic_load_explicit(&proc_self->exit_status_known, memory_order_acquire) >= state)
+			return true;
+		wakeup_pause();
+	}
+	return false;
+}
+
+void slot_exits(int status, void *unused)
+{
+	(void)unused;
+	if (!threads_are_own()) /* a forked child that has no slot of its own */
+		return;
+	atomic_store_explicit(&proc_self->exit_status, (uint32_t)status & 0xff, memory_order_relaxed);
+	uint32_t state = own_pid == 1 ? TIDEMARK_EXIT_ASKS : TIDEMARK_EXIT_HANDLERS_RAN;
+	atomic_store_explicit(&proc_self->exit_status_known, state, memory_order_release);
+	if (state == TIDEMARK_EXIT_ASKS && wait_for(TIDEMARK_EXIT_CLOSING, ANSWER_MS))
+		wait_for(TIDEMARK_EXIT_CLOSED, CLOSE_MS);
 }

@@ -17,7 +17,7 @@ bool slot_claim(void);
 /* Did the fork go past libc, so that the kernel holds no robust list for this thread? True only until the claim ends. */
 bool slot_is_raw(void);
 
-/* Set the slot's mark that exit handlers ran. Destructor only. */
-void slot_exits(void);
+/* Run by exit() after everything else: tell the status, and as PID 1 wait for the collector to finish. */
+void slot_exits(int status, void *unused);
 
 #endif

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -189,16 +190,11 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 		name_only_process();
 		maps_recorded = options.mmap;
 		recording = RECORDING_ON;
+		on_exit(slot_exits, NULL); /* the first one registered runs last */
 		emit_flush_early();
 	} else {
 		recording = RECORDING_OFF;
 		shm_discard();
 	}
 	errno = saved;
-}
-
-__attribute__((destructor)) static void finish(void)
-{
-	if (recording == RECORDING_ON)
-		slot_exits();
 }
