@@ -71,6 +71,9 @@ static bool has_pid(const char *template)
 /* Can files be made where the template points? Folders named with %e are left to the collector. */
 static bool output_writable(const char *template)
 {
+	char here[PATH_MAX];
+	if (template[0] != '/' && !getcwd(here, sizeof(here)))
+		return false; /* the current folder was removed */
 	const char *slash = strrchr(template, '/');
 	if (!slash)
 		return access(".", W_OK | X_OK) == 0;

@@ -365,6 +365,13 @@ out"
     assert_equal "$status $output" "125 tidemark: cannot write 'no/such/folder/x.tmk': No such file or directory"
 }
 
+@test "a current folder that was removed: told, and the program runs unharmed" {
+    mkdir gone
+    run sh -c 'cd gone && rmdir ../gone && tidemark record -o x.tmk -- /bin/echo out'
+    assert_equal "$status" 0
+    [[ $output == *"tidemark: cannot write 'x.tmk': No such file or directory; the program runs unrecorded"*out ]] || false
+}
+
 @test "a place that turns out not to be writable: told, and the program runs unharmed" {
     run tidemark record -o /proc/x.tmk -- sh -c 'echo out; exit 6'
     assert_equal "$status" 6
