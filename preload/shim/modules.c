@@ -249,37 +249,38 @@ static uint64_t stamp_now(void)
 	return atomic_load_explicit(&shm->counter, memory_order_relaxed);
 }
 
-/* Write the module's record into shared memory; its index, TIDEMARK_NO_MODULE when there is no room. */
-static uint32_t publish(const struct object *o)
+static void write_record(struct tidemark_module *record, const struct object *o)
 {
-	uint32_t index = atomic_fetch_add_explicit(&shm->n_modules, 1, memory_order_relaxed);
-	if (index >= TIDEMARK_MAX_MODULES ||
-	    !shm_ensure(&shm->modules, (uint64_t)(index + 1) * sizeof(struct tidemark_module)))
-		return TIDEMARK_NO_MODULE;
-	struct tidemark_module *m = (struct tidemark_module *)shm_at(&shm->modules, 0) + index;
-	m->start = o->start;
-	m->end = o->end;
-	m->bias = o->bias;
-	m->stamp = stamp_now();
-	m->path_string = put_path(o);
-	m->proc_slot = proc_slot;
-	m->build_id_bytes = (uint8_t)find_build_id(o, m->build_id);
+	record->start = o->start;
+	record->end = o->end;
+	record->bias = o->bias;
+	record->stamp = stamp_now();
+	record->path_string = put_path(o);
+	record->proc_slot = proc_slot;
+	record->build_id_bytes = (uint8_t)find_build_id(o, record->build_id);
 	if (is_main(o))
-		m->flags |= TIDEMARK_MODULE_MAIN;
+		record->flags |= TIDEMARK_MODULE_MAIN;
 	if (is_vdso(o))
-		m->flags |= TIDEMARK_MODULE_VDSO;
-	atomic_store_explicit(&m->ready, 1, memory_order_release);
-	return index;
+		record->flags |= TIDEMARK_MODULE_VDSO;
+	atomic_store_explicit(&record->ready, 1, memory_order_release);
 }
 
-/* Does the entry describe this object, by build-id and path? Only called when its addresses are the object's. */
-static bool same_identity(const struct module *m, struct object *o)
+static struct tidemark_module *record_at(uint32_t index)
+{
+	return (struct tidemark_module *)shm_at(&shm->modules, 0) + index;
+}
+
+static bool is_ready(const struct tidemark_module *record)
+{
+	return atomic_load_explicit(&record->ready, memory_order_acquire) != 0;
+}
+
+/* Does the record describe this object? */
+static bool same_identity(const struct tidemark_module *record, const struct object *o)
 {
 	uint8_t id[TIDEMARK_MAX_BUILD_ID] = {0};
-	if (m->index == TIDEMARK_NO_MODULE)
+	if (record->start != o->start || record->end != o->end || record->bias != o->bias)
 		return false;
-	find_headers(o);
-	const struct tidemark_module *record = (struct tidemark_module *)shm_at(&shm->modules, 0) + m->index;
 	uint32_t id_bytes = find_build_id(o, id);
 	if (id_bytes != record->build_id_bytes || memcmp(id, record->build_id, sizeof(id)) != 0)
 		return false;
@@ -289,7 +290,37 @@ static bool same_identity(const struct module *m, struct object *o)
 	const char *path = shm_at(&shm->strings, record->path_string);
 	size_t path_bytes = strlen(path);
 	size_t name_bytes = strnlen(o->name, PATH_BYTES);
-	return name_bytes <= path_bytes && memcmp(path + path_bytes - name_bytes, o->name, name_bytes) == 0;
+	if (name_bytes > path_bytes || (o->name[0] == '/' && name_bytes < path_bytes))
+		return false;
+	return memcmp(path + path_bytes - name_bytes, o->name, name_bytes) == 0;
+}
+
+/* Write the object's record into shared memory, unless a relative of this process (fork) did so.
+ * *contested: its range is, or may be, another object's in some record; then addresses there have two meanings
+ * returns: its index, TIDEMARK_NO_MODULE when there is no room */
+static uint32_t publish(const struct object *o, bool *contested)
+{
+	uint32_t mine = TIDEMARK_NO_MODULE;
+	uint32_t n = atomic_load_explicit(&shm->n_modules, memory_order_acquire);
+	for (uint32_t i = 0; i < n && i < TIDEMARK_MAX_MODULES && mine == TIDEMARK_NO_MODULE; i++)
+		if (shm_ensure(&shm->modules, (uint64_t)(i + 1) * sizeof(struct tidemark_module)) && is_ready(record_at(i)) &&
+		    same_identity(record_at(i), o))
+			mine = i;
+	if (mine == TIDEMARK_NO_MODULE) {
+		mine = atomic_fetch_add_explicit(&shm->n_modules, 1, memory_order_acq_rel);
+		if (mine >= TIDEMARK_MAX_MODULES ||
+		    !shm_ensure(&shm->modules, (uint64_t)(mine + 1) * sizeof(struct tidemark_module)))
+			return TIDEMARK_NO_MODULE;
+		write_record(record_at(mine), o);
+	}
+	/* Looked for afterwards: of two processes that publish at once, one at least sees the other. */
+	n = atomic_load_explicit(&shm->n_modules, memory_order_acquire);
+	for (uint32_t i = 0; i < n && i < TIDEMARK_MAX_MODULES && !*contested; i++) {
+		const struct tidemark_module *other = record_at(i);
+		if (i != mine && shm_ensure(&shm->modules, (uint64_t)(i + 1) * sizeof(struct tidemark_module)))
+			*contested = !is_ready(other) || (other->start < o->end && other->end > o->start);
+	}
+	return mine;
 }
 
 static uint64_t seed_of(const struct module *m)
@@ -349,6 +380,13 @@ static bool fits(const struct module *m, const struct object *o)
 	return m->start <= o->start && o->end <= m->end && m->bias == o->bias && m->name == o->name;
 }
 
+/* The full comparison with what was published. */
+static bool is_described(const struct module *m, struct object *o)
+{
+	find_headers(o);
+	return m->index != TIDEMARK_NO_MODULE && same_identity(record_at(m->index), o);
+}
+
 /* Is this active entry still the object that the loader has in its place? */
 static bool still_stands(struct module *m, struct object *o)
 {
@@ -356,14 +394,14 @@ static bool still_stands(struct module *m, struct object *o)
 		return false;
 	if (!atomic_load_explicit(&m->doubtful, memory_order_acquire))
 		return true;
-	if (!same_identity(m, o))
+	if (!is_described(m, o))
 		return false;
 	atomic_store_explicit(&m->doubtful, 0, memory_order_relaxed);
 	return true;
 }
 
-/* Looks for the object among the known; retires those that it has replaced. *overlapped: there were such. */
-static struct module *find_known(struct object *o, bool *overlapped)
+/* Looks for the object among the known; retires those that it has replaced. *contested: there were such. */
+static struct module *find_known(struct object *o, bool *contested)
 {
 	struct module *back = NULL;
 	uint32_t n = count_known();
@@ -375,15 +413,14 @@ static struct module *find_known(struct object *o, bool *overlapped)
 		if (state == ACTIVE && still_stands(m, o))
 			return m;
 		retire(m);
-		*overlapped = true;
-		find_headers(o);
-		if (m->start == o->start && m->end == o->end && same_identity(m, o))
+		*contested = true;
+		if (is_described(m, o))
 			back = m;
 	}
 	return back && revive(back, o) ? back : NULL;
 }
 
-static struct module *add_known(struct object *o, bool overlapped)
+static struct module *add_known(struct object *o, bool contested)
 {
 	find_headers(o);
 	uint32_t slot = atomic_fetch_add_explicit(&n_known, 1, memory_order_acq_rel);
@@ -407,12 +444,12 @@ static struct module *add_known(struct object *o, bool overlapped)
 	m->text_low = text ? o->bias + text->p_vaddr : 0;
 	m->text_high = text ? m->text_low + text->p_filesz : 0;
 	find_unwind_information(o, &m->image);
-	m->index = publish(o);
-	/* Addresses in its range may have been seen before with another meaning: as another object, as no object (generated
-	 * code), or by a forked relative that shares the trie. Then stacks through it must hash differently. */
-	bool had_guesses = rules_forget_guesses(m->start, m->end);
-	bool forked = atomic_load_explicit(&shm->n_procs, memory_order_relaxed) > 1;
-	m->tagged = overlapped || had_guesses || forked;
+	m->index = publish(o, &contested);
+	/* Where addresses in its range had another meaning before, as another object, as no object (generated code), or in a
+	 * relative that shares the trie, stacks through it must hash differently. */
+	if (rules_forget_guesses(m->start, m->end))
+		contested = true;
+	m->tagged = contested;
 	atomic_fetch_xor_explicit(&modules_seed, seed_of(m), memory_order_relaxed);
 	atomic_store_explicit(&m->state, ACTIVE, memory_order_release);
 	if (m->tagged)
@@ -432,13 +469,13 @@ static void retire_at(uint64_t address)
 const struct module *modules_find(uint64_t address)
 {
 	struct object o = {0};
-	bool overlapped = false;
+	bool contested = false;
 	if (!ask_loader(address, &o)) {
 		retire_at(address);
 		return NULL;
 	}
-	struct module *m = find_known(&o, &overlapped);
-	return m ? m : add_known(&o, overlapped);
+	struct module *m = find_known(&o, &contested);
+	return m ? m : add_known(&o, contested);
 }
 
 const struct module *modules_known(uint64_t address)
@@ -468,7 +505,7 @@ bool modules_check_unloaded(void)
 		if (atomic_load_explicit(&m->state, memory_order_acquire) != ACTIVE ||
 		    atomic_load_explicit(&m->doubtful, memory_order_relaxed))
 			continue;
-		if (ask_loader(m->start, &o) && fits(m, &o) && same_identity(m, &o))
+		if (ask_loader(m->start, &o) && fits(m, &o) && is_described(m, &o))
 			continue;
 		/* Not retired yet: if the same object comes back to this place, its stacks are the same stacks. */
 		atomic_store_explicit(&m->doubtful, 1, memory_order_release);

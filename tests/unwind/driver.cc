@@ -1,4 +1,4 @@
-/* Runs the generated functions (generate.py) in every situation that makes a stack hard to walk. driver SEED: the parts follow
+/* Runs the generated functions (generate.py) in every situation that makes a stack hard to walk. driver SEED FOLDER-OF-PLUGINS: the parts follow
  * each other in one process, so that what one leaves behind is there for the next. The checker compares at every allocation;
  * the program itself computes nothing and always ends with 0. */
 #include <csetjmp>
@@ -301,28 +301,12 @@ static void run_threads(unsigned seed)
 		pthread_join(t, nullptr);
 }
 
-static void run_children(unsigned seed)
-{
-	pid_t pid = vfork();
-	if (pid == 0) {
-		call(5, seed);
-		_exit(0);
-	}
-	waitpid(pid, nullptr, 0);
-	pid = fork();
-	if (pid == 0) {
-		run_plain(seed, 50);
-		_exit(0);
-	}
-	waitpid(pid, nullptr, 0);
-}
-
 /* Two libraries of the same size take turns at one address. */
-static void run_libraries(const char *folder, unsigned seed)
+static void run_libraries(const char *folder, unsigned seed, unsigned turn)
 {
 	for (unsigned i = 0; i < 12; i++) {
 		char path[4096];
-		snprintf(path, sizeof(path), "%s/plugin%c.so", folder, i % 3 ? 'a' : 'b');
+		snprintf(path, sizeof(path), "%s/plugin%c.so", folder, (i + turn) % 3 ? 'a' : 'b');
 		void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 		if (!library)
 			abort();
@@ -333,9 +317,30 @@ static void run_libraries(const char *folder, unsigned seed)
 	}
 }
 
+static void run_children(const char *folder, unsigned seed)
+{
+	pid_t pid = vfork();
+	if (pid == 0) {
+		call(5, seed);
+		_exit(0);
+	}
+	waitpid(pid, nullptr, 0);
+	pid = fork();
+	if (pid == 0) {
+		run_plain(seed, 50);
+		run_libraries(folder, seed, 1);
+		_exit(0);
+	}
+	/* Both share one trie, and have different libraries at one address at the same time. */
+	run_libraries(folder, seed, 0);
+	waitpid(pid, nullptr, 0);
+}
+
 int main(int argc, char **argv)
 {
-	unsigned seed = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
+	if (argc < 3)
+		return 2;
+	unsigned seed = (unsigned)atoi(argv[1]);
 	char *other_stack = map_stack(stack_bytes * 8) + stack_bytes * 8;
 	asm_other_stack = other_stack;
 	run_plain(seed, 400);
@@ -347,9 +352,7 @@ int main(int argc, char **argv)
 	run_signals(seed);
 	run_jumps(seed);
 	run_threads(seed);
-	run_children(seed);
-	if (argc > 2)
-		run_libraries(argv[2], seed);
+	run_children(argv[2], seed);
 	asm_other_stack = other_stack; /* whoever had it was left by an exception or a jump */
 	run_timer(seed, 300);
 	run_plain(seed + 1, 300);
