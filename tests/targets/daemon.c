@@ -35,6 +35,7 @@ int main(void)
 	pid_t child = fork();
 	if (child == 0) {
 		check(setsid() > 0);
+		free(keep(malloc(16)));
 		if (fork() > 0)
 			_exit(0);
 		check(chdir("/") == 0);

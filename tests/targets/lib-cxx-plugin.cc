@@ -12,6 +12,11 @@ static NOINLINE void plugin_arrays()
 		delete[] keep(new char[120]);
 }
 
+static NOINLINE void plugin_leak()
+{
+	check(keep(new char[33]));
+}
+
 extern "C" __attribute__((visibility("default"))) NOINLINE int plugin_work()
 {
 	int caught = 0;
@@ -34,6 +39,6 @@ extern "C" __attribute__((visibility("default"))) NOINLINE int plugin_work()
 		caught++;
 	}
 	operator delete(keep(operator new(64, std::align_val_t(64))), std::align_val_t(64));
-	check(keep(new char[33]));
+	plugin_leak();
 	return caught + (int)words.size();
 }

@@ -21,7 +21,8 @@ int main(void)
 {
 	static const int limits[] = {RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_CORE, RLIMIT_FSIZE, RLIMIT_MEMLOCK, RLIMIT_SIGPENDING};
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		struct rlimit none = {0, 0};
+		struct rlimit none = {limits[i] == RLIMIT_FSIZE ? 4096 : 0, 4096}; /* output may be a file */
+		none.rlim_max = none.rlim_cur;
 		check(setrlimit(limits[i], &none) == 0);
 	}
 	after();

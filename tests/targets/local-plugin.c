@@ -1,7 +1,9 @@
 /* A C host, without libstdc++ of its own, opens a C++ plug-in with RTLD_LOCAL: RTLD_NEXT finds no operator new then.
- * The plug-in news, deletes and throws; everything is counted, and the host's behaviour is its own.
+ * The plug-in news, deletes and throws; everything is counted, and the host's behaviour is its own. One block more may stay:
+ * the thread-local variables of libstdc++, which libc allocates at the first throw.
  *
- * expect: site plugin_work allocations >=1000 leaked_blocks 10 leaked_bytes 10*33
+ * expect: site plugin_leak allocations 10 leaked_blocks 10 leaked_bytes 10*33
+ * expect: site plugin_work allocations >=1000 leaked_blocks 10..11
  * expect: site plugin_arrays allocations 50 bytes 50*120 leaked_blocks 0
  * expect: total lost_events 0 unknown_frees 0 implicit_frees 0
  */

@@ -6,7 +6,7 @@
  * expect: mark start live_blocks 1 heap_bytes 10
  * expect: mark middle live_blocks 4 heap_bytes 10+60
  * expect: mark end live_blocks 4+3 heap_bytes 10+60+90
- * expect: jq diff --from start --to end '.leaked_bytes == 150' 
+ * expect: jq diff --from start --to end '.change.leaked_bytes == 150 and .change.leaked_blocks == 6'
  * expect: leaf work allocations 3 leaked_blocks 3
  * expect: total lost_events 0
  */

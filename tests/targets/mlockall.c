@@ -20,7 +20,9 @@ int main(void)
 {
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		return SKIPPED;
+	usleep(100000);
 	after();
+	usleep(100000);
 	say("done\n");
 	return 0;
 }

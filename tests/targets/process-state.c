@@ -82,7 +82,6 @@ static void show_rest(void)
 		say("timer %d %ld %ld\n", i, (long)timer.it_value.tv_sec, (long)timer.it_value.tv_usec);
 	}
 	say("subreaper %d dumpable %d deathsig %d\n", prctl(PR_GET_CHILD_SUBREAPER, name), prctl(PR_GET_DUMPABLE), 0);
-	say("group leader %d session leader %d\n", getpgrp() == getpid(), getsid(0) == getpid());
 	say("nice %d\n", getpriority(PRIO_PROCESS, 0));
 	for (char **e = environ; *e; e++) {
 		if (strncmp(*e, "LD_PRELOAD=", 11) && strncmp(*e, "TIDEMARK_", 9))
