@@ -29,7 +29,8 @@ static void *slab_take(struct addrmap *map, size_t bytes)
 		size_t slab_bytes = map->slabs ? SLAB_BYTES + 4096 : SLAB_BYTES / 2;
 		if (slab_bytes < bytes + 4096)
 			slab_bytes = bytes + 4096;
-		struct addrmap_slab *slab = mmap(NULL, slab_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		struct addrmap_slab *slab =
+		    mmap(NULL, slab_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (slab == MAP_FAILED)
 			return NULL;
 		slab->next = map->slabs;

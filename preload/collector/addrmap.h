@@ -1,8 +1,9 @@
 /* From the address of a live block to its number, for one process. Drain thread only.
  *
- * Addresses below 2^47 that are multiples of 16 live in a page table: 64 KB regions of 4096 numbers of 32 bits. Everything
- * else (jemalloc's 8-byte blocks, pools, which have an address space of their own) lives in a hash map. A number is kept
- * modulo 2^32; addrmap_sweep moves blocks older than 2^31 allocations into the hash map, where the whole number stands.
+ * Addresses below 2^47 that are multiples of 16 live in a page table: 64 KB regions of 4096 numbers of 32 bits.
+ * Everything else (jemalloc's 8-byte blocks, pools, which have an address space of their own) lives in a hash map. A
+ * number is kept modulo 2^32; addrmap_sweep moves blocks older than 2^31 allocations into the hash map, where the whole
+ * number stands.
  */
 #ifndef ADDRMAP_H
 #define ADDRMAP_H
@@ -20,18 +21,18 @@ struct addrmap_entry {
 };
 
 struct addrmap {
-	uint32_t ***units;         /* by address >> 32: arrays of 65536 regions */
+	uint32_t ***units;          /* by address >> 32: arrays of 65536 regions */
 	struct addrmap_slab *slabs; /* all memory of regions */
 	size_t slab_used_bytes;
 	struct addrmap_entry *side;
-	size_t side_capacity;      /* a power of two, or 0 */
+	size_t side_capacity; /* a power of two, or 0 */
 	size_t n_side;
-	bool tombs;                /* remember freed addresses, to tell inherited frees from unknown ones */
+	bool tombs; /* remember freed addresses, to tell inherited frees from unknown ones */
 };
 
 enum addrmap_found {
-	ADDRMAP_NONE,   /* nothing ever stood there */
-	ADDRMAP_FREED,  /* a block stood there and was freed; only with tombs */
+	ADDRMAP_NONE,  /* nothing ever stood there */
+	ADDRMAP_FREED, /* a block stood there and was freed; only with tombs */
 	ADDRMAP_LIVE,
 };
 

@@ -1,5 +1,6 @@
 /* What the drain thread hands to the writer thread: batches of merged events and other items, in a bounded queue.
- * A chunk belongs to one process; its columns are filled by the drain thread and never touched by it after chunk_send. */
+ * A chunk belongs to one process; its columns are filled by the drain thread and never touched by it after chunk_send.
+ */
 #ifndef CHUNK_H
 #define CHUNK_H
 
@@ -16,9 +17,9 @@ struct image;
 struct tracefile;
 
 enum item_kind {
-	ITEM_EVENTS,  /* struct chunk */
-	ITEM_MODULE,  /* struct module_item: open the file of a module at first sight */
-	ITEM_CLOSE,   /* struct close_item */
+	ITEM_EVENTS, /* struct chunk */
+	ITEM_MODULE, /* struct module_item: open the file of a module at first sight */
+	ITEM_CLOSE,  /* struct close_item */
 };
 
 struct item {
@@ -27,9 +28,9 @@ struct item {
 	struct tracefile *file;
 };
 
-/* Kinds of rare items that exist only between the two threads; the others are enum tidemark_rare_kind. Values of an item
- * stand in v as the payload of its kind has them in the trace, except: names are offsets of shared strings (or text, if
- * that is not NULL), nodes are those of the shared memory, MODULE_UNLOAD has the module's start address. */
+/* Kinds of rare items that exist only between the two threads; the others are enum tidemark_rare_kind. Values of an
+ * item stand in v as the payload of its kind has them in the trace, except: names are offsets of shared strings (or
+ * text, if that is not NULL), nodes are those of the shared memory, MODULE_UNLOAD has the module's start address. */
 #define RARE_DEFINE_THREAD 128u /* thread, tid */
 
 struct rare {
@@ -54,12 +55,12 @@ struct chunk {
 	struct item item;
 	uint32_t n_events, n_allocs, n_refs, n_runs, n_steps, n_rares;
 	uint64_t first_alloc;
-	uint64_t start_tick; /* before its first step */
-	uint64_t ops[CHUNK_EVENTS / 64];       /* bits, by event: 1 an allocation */
-	uint64_t moves[CHUNK_EVENTS / 64];     /* bits, by allocation: 1 ends a block */
-	uint64_t size_api[CHUNK_EVENTS];       /* by allocation: size << CHUNK_API_BITS | api */
-	uint32_t node[CHUNK_EVENTS];           /* by allocation */
-	uint64_t ref[CHUNK_EVENTS];            /* by free or move: the number of the block that ends */
+	uint64_t start_tick;               /* before its first step */
+	uint64_t ops[CHUNK_EVENTS / 64];   /* bits, by event: 1 an allocation */
+	uint64_t moves[CHUNK_EVENTS / 64]; /* bits, by allocation: 1 ends a block */
+	uint64_t size_api[CHUNK_EVENTS];   /* by allocation: size << CHUNK_API_BITS | api */
+	uint32_t node[CHUNK_EVENTS];       /* by allocation */
+	uint64_t ref[CHUNK_EVENTS];        /* by free or move: the number of the block that ends */
 	struct run runs[CHUNK_EVENTS];
 	struct tick_step steps[CHUNK_EVENTS];
 	struct rare rares[CHUNK_RARES];
@@ -69,7 +70,7 @@ struct module_item {
 	struct item item;
 	struct image *image; /* holds a reference */
 	uint32_t index;
-	int32_t pid;         /* whose /proc/PID/root its path is in; 0: unknown */
+	int32_t pid; /* whose /proc/PID/root its path is in; 0: unknown */
 };
 
 struct close_item {
@@ -85,8 +86,8 @@ struct chunk *chunk_new(struct tracefile *file);
 /* Give a chunk back after it was written. Writer thread. */
 void chunk_free(struct chunk *chunk);
 
-/* Hand an item over. Waits while the queue is full: then the writer has stood still for some ten million bytes of events.
- * Drain thread. */
+/* Hand an item over. Waits while the queue is full: then the writer has stood still for some ten million bytes of
+ * events. Drain thread. */
 void queue_put(struct item *item);
 
 /* Take the next item; NULL when there is none. Writer thread. */

@@ -1,6 +1,7 @@
-/* tidemark-collector: one for a recording session. Started with the session's listening socket as descriptor 3, it takes
- * in the shared memory of every process that connects, drains it, and writes one trace file for each process image.
- * Three threads: this one drains and does nothing that could wait for a disk; writer.c writes; events.c waits. */
+/* tidemark-collector: one for a recording session. Started with the session's listening socket as descriptor 3, it
+ * takes in the shared memory of every process that connects, drains it, and writes one trace file for each process
+ * image. Three threads: this one drains and does nothing that could wait for a disk; writer.c writes; events.c waits.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -34,15 +35,15 @@
 #endif
 
 #define MS 1000000ull
-#define BEAT_NS (10 * MS)     /* heartbeat, control, owners, ends */
+#define BEAT_NS (10 * MS) /* heartbeat, control, owners, ends */
 #define CALM_AFTER_NS (1000 * MS)
 #define CALM_BEAT_NS (50 * MS)
-#define LOOK_NS (100 * MS)    /* at sockets and pidfds although the helper is silent: it may hang in smaps_rollup */
-#define FLUSH_NS (250 * MS)   /* events reach the writer after at most that */
+#define LOOK_NS (100 * MS)  /* at sockets and pidfds although the helper is silent: it may hang in smaps_rollup */
+#define FLUSH_NS (250 * MS) /* events reach the writer after at most that */
 #define NAMES_NS (1000 * MS)
-#define MAX_WAITERS 128       /* of futex_waitv */
+#define MAX_WAITERS 128 /* of futex_waitv */
 #define MAX_EMPTY_PASSES 50
-#define SPIN_WORDS 1024       /* a pass that found more is followed by a look-out of */
+#define SPIN_WORDS 1024 /* a pass that found more is followed by a look-out of */
 #define SPIN_NS 25000.0
 
 struct options {
@@ -123,7 +124,8 @@ static void raise_limit(int resource)
 /* Be of no consequence to whoever started the target: no inherited descriptor, terminal, folder, signal or limit. */
 static void settle(void)
 {
-	static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXFSZ, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+	static const int ignored[] = {
+	    SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXFSZ, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
 	sigset_t none;
 	for (unsigned i = 0; i < sizeof(ignored) / sizeof(*ignored); i++)
 		signal(ignored[i], SIG_IGN);
@@ -187,7 +189,8 @@ static uint64_t drain_all(void)
 	for (struct image *image = control_images; image; image = image->next) {
 		image->doorbell_seen = atomic_load(&image->shm->doorbell);
 		uint64_t words = 0, limit = drain_limit(image);
-		watch_arrivals(image); /* after the clock: an unseen ring must not hold anything that others depend on */
+		watch_arrivals(
+		    image); /* after the clock: an unseen ring must not hold anything that others depend on */
 		for (uint32_t slot = 0; slot < image_slots_used(image); slot++)
 			if (image->processes[slot])
 				words += drain_process(image->processes[slot], limit);
@@ -292,7 +295,8 @@ static void wait_for_work(uint32_t wake_seen, uint64_t until_ns)
 	struct timespec until = {(time_t)(until_ns / 1000000000u), (long)(until_ns % 1000000000u)};
 	unsigned n = 0;
 	set_sleeping(1);
-	waiters[n++] = (struct futex_waitv){.val = wake_seen, .uaddr = (uintptr_t)&drain_wake_word, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG};
+	waiters[n++] = (struct futex_waitv){
+	    .val = wake_seen, .uaddr = (uintptr_t)&drain_wake_word, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG};
 	for (struct image *image = control_images; image && n < MAX_WAITERS; image = image->next)
 		waiters[n++] = (struct futex_waitv){
 		    .val = image->doorbell_seen, .uaddr = (uintptr_t)&image->shm->doorbell, .flags = FUTEX_32};
@@ -307,8 +311,8 @@ static void wait_for_work(uint32_t wake_seen, uint64_t until_ns)
 	set_sleeping(0);
 }
 
-/* While nobody allocates and nobody's size changes, a slower beat will do: 10 ms would cost half a percent of a processor
- * for nothing. The first record or change brings the usual one back. */
+/* While nobody allocates and nobody's size changes, a slower beat will do: 10 ms would cost half a percent of a
+ * processor for nothing. The first record or change brings the usual one back. */
 static uint64_t beat_interval_ns(void)
 {
 	if (drain_state.now_ns - drain_state.active_ns > CALM_AFTER_NS)
@@ -358,7 +362,8 @@ int main(int argc, char **argv)
 {
 	struct options options;
 	if (parse_options(argc, argv, &options) < 0) {
-		fprintf(stderr, "tidemark-collector: started by `tidemark record` and by libtidemark.so; not by hand\n");
+		fprintf(
+		    stderr, "tidemark-collector: started by `tidemark record` and by libtidemark.so; not by hand\n");
 		return 2;
 	}
 	const char *template = absolute(options.output);
@@ -368,7 +373,8 @@ int main(int argc, char **argv)
 	drain_state.now_ns = mono_ns();
 	drain_state.rss_interval_ns = options.rss_interval_ms * MS;
 	struct writer_options writer = {template, options.named, options.rss_interval_ms};
-	if (events_init() < 0 || control_init(TIDEMARK_LISTEN_FD) < 0 || writer_start(&writer) < 0 || events_start() < 0)
+	if (events_init() < 0 || control_init(TIDEMARK_LISTEN_FD) < 0 || writer_start(&writer) < 0 ||
+	    events_start() < 0)
 		return 1;
 	run();
 	writer_stop();

@@ -25,7 +25,7 @@ struct connection {
 	int fd;
 	struct ucred peer;
 	bool closed;
-	bool is_root;      /* sent ROOT */
+	bool is_root; /* sent ROOT */
 	pid_t root_pid;
 	bool has_status, has_swept; /* STATUS came; everything that was sent before it is taken in */
 	bool is_answered;
@@ -81,8 +81,10 @@ struct process *control_find_serial(uint64_t serial)
 
 static void send_message(struct connection *c, uint32_t kind, uint64_t value, const char *text)
 {
-	struct tidemark_message message = {
-	    .magic = TIDEMARK_SESSION_MAGIC, .version = TIDEMARK_SESSION_VERSION, .kind = (uint16_t)kind, .value = value};
+	struct tidemark_message message = {.magic = TIDEMARK_SESSION_MAGIC,
+	    .version = TIDEMARK_SESSION_VERSION,
+	    .kind = (uint16_t)kind,
+	    .value = value};
 	snprintf(message.text, sizeof(message.text), "%s", text);
 	if (send(c->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
 		c->closed = true;
@@ -197,8 +199,10 @@ static void read_connection(struct connection *c)
 		struct tidemark_message message;
 		_Alignas(struct cmsghdr) char control_data[CMSG_SPACE(8 * sizeof(int))];
 		struct iovec part = {&message, sizeof(message)};
-		struct msghdr header = {
-		    .msg_iov = &part, .msg_iovlen = 1, .msg_control = control_data, .msg_controllen = sizeof(control_data)};
+		struct msghdr header = {.msg_iov = &part,
+		    .msg_iovlen = 1,
+		    .msg_control = control_data,
+		    .msg_controllen = sizeof(control_data)};
 		int fds[2] = {-1, -1};
 		ssize_t n = recvmsg(c->fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -311,7 +315,8 @@ static void answer_mark(struct connection *c)
 			n++;
 		}
 	c->has_mark = false;
-	send_message(c, TIDEMARK_MESSAGE_DONE, n ? 0 : TIDEMARK_DONE_UNKNOWN, n ? "" : "no such process in this session");
+	send_message(
+	    c, TIDEMARK_MESSAGE_DONE, n ? 0 : TIDEMARK_DONE_UNKNOWN, n ? "" : "no such process in this session");
 }
 
 /* Is any image of the root still alive or being closed? */

@@ -96,7 +96,8 @@ uint32_t defs_module_at(struct defs *d, const struct image *image, uint64_t star
 	for (uint32_t i = 0; i < d->module_ids.capacity; i++) {
 		const struct idmap_entry *entry = &d->module_ids.entries[i];
 		struct tidemark_module m;
-		if (!entry->value || (found && entry->key < index) || !image_get_module(image, entry->key, &m) || m.start != start)
+		if (!entry->value || (found && entry->key < index) || !image_get_module(image, entry->key, &m) ||
+		    m.start != start)
 			continue;
 		found = entry->value;
 		index = entry->key;

@@ -26,7 +26,7 @@ struct defs {
 	struct bytes strings, modules, threads, frames, node_parents, node_frames, site_nodes, site_sizes, site_apis;
 
 	uint32_t n_strings, n_modules, n_frames, n_nodes, n_sites; /* ids given out (without 0) */
-	uint32_t *string_ids; /* by number in stringpool.h; 0: not in this file */
+	uint32_t *string_ids;                                      /* by number in stringpool.h; 0: not in this file */
 	uint32_t string_ids_capacity;
 	struct idmap module_ids; /* index in the shared memory -> id */
 	struct idpages node_ids; /* node of the shared memory -> id */
@@ -36,13 +36,13 @@ struct defs {
 	uint32_t site_capacity;
 	uint64_t last_frame_offset; /* in the column of the next block */
 
-	uint32_t *asked_modules;  /* by module id: number in symbolizer.h */
-	uint32_t *questions;      /* by frame id: number in symbolizer.h; 0: not asked */
+	uint32_t *asked_modules; /* by module id: number in symbolizer.h */
+	uint32_t *questions;     /* by frame id: number in symbolizer.h; 0: not asked */
 	uint32_t asked_modules_capacity, questions_capacity;
-	struct frame_entry *jit;  /* frames outside modules: asked when the process is dead and its perf map whole */
+	struct frame_entry *jit; /* frames outside modules: asked when the process is dead and its perf map whole */
 	uint32_t n_jit, jit_capacity;
-	pid_t pid;                /* for its root folder */
-	bool failed;              /* no memory: the file ends */
+	pid_t pid;   /* for its root folder */
+	bool failed; /* no memory: the file ends */
 };
 
 /* The file's id of a string, 0 for an empty one. */

@@ -11,9 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PREFETCH_WORDS 64u       /* about 24 records */
-#define LATE_NS 1000000.0        /* how far behind its allocation a free's stamp may be */
-#define LATE_SHORT_NS 20000.0    /* the same for a process in which none was ever found */
+#define PREFETCH_WORDS 64u    /* about 24 records */
+#define LATE_NS 1000000.0     /* how far behind its allocation a free's stamp may be */
+#define LATE_SHORT_NS 20000.0 /* the same for a process in which none was ever found */
 #define LATE_MANY_MISSES 200u
 #define FUTURE_STAMP_STEP (1ull << 24)
 #define FUTURE_STAMP_NS 50000000ull /* a stamp beyond the clock for so long is taken as it is */
@@ -43,7 +43,8 @@ static void ring_publish_tail(struct ring *r)
 	if (r->published_tail == r->position)
 		return;
 	r->published_tail = r->position;
-	atomic_store(&shared->tail, r->position); /* before waiting is read: the owner sets waiting, then looks at tail */
+	atomic_store(
+	    &shared->tail, r->position); /* before waiting is read: the owner sets waiting, then looks at tail */
 	if (unlikely(atomic_load(&shared->waiting))) {
 		struct tidemark_shm *shm = r->image->shm;
 		atomic_fetch_add(&shm->room, 1);
@@ -102,7 +103,8 @@ static void emit_no_free(struct process *p, enum tidemark_rare_kind kind, uint32
 	struct chunk *chunk = p->chunk;
 	*(kind == TIDEMARK_RARE_UNKNOWN_FREE ? &p->n_unknown_frees : &p->n_inherited_frees) += 1;
 	struct rare *last = chunk->n_rares ? &chunk->rares[chunk->n_rares - 1] : NULL;
-	if (last && last->kind == kind && last->v[0] == thread && last->position == chunk->n_events && last->tick == p->tick) {
+	if (last && last->kind == kind && last->v[0] == thread && last->position == chunk->n_events &&
+	    last->tick == p->tick) {
 		last->v[1]++;
 		return;
 	}
@@ -140,7 +142,8 @@ static uint64_t ring_find_free(struct ring *r, uint64_t key, uint64_t until)
 		uint32_t op = word & 0xff, n_words = tidemark_record_words(op);
 		if (!n_words || at + n_words > head || word >> 8 > until)
 			break;
-		bool about_it = op <= TIDEMARK_OP_REALLOC_BIG && map_key(ring_word(r, at + 1)) == key && !is_skipped(r, at);
+		bool about_it =
+		    op <= TIDEMARK_OP_REALLOC_BIG && map_key(ring_word(r, at + 1)) == key && !is_skipped(r, at);
 		if (about_it)
 			return op == TIDEMARK_OP_FREE || op == TIDEMARK_OP_RETIRE ? at : UINT64_MAX;
 		at += n_words;
@@ -234,8 +237,8 @@ static inline void take_realloc(struct process *p, struct ring *r, uint64_t word
 	int retired = r->retired;
 	r->retired = RETIRED_NOT;
 	if (retired == RETIRED_NOTHING || retired == RETIRED_INHERITED)
-		emit_no_free(
-		    p, retired == RETIRED_NOTHING ? TIDEMARK_RARE_UNKNOWN_FREE : TIDEMARK_RARE_INHERITED_FREE, r->thread);
+		emit_no_free(p, retired == RETIRED_NOTHING ? TIDEMARK_RARE_UNKNOWN_FREE : TIDEMARK_RARE_INHERITED_FREE,
+		    r->thread);
 	take_alloc(p, r, word, size, node);
 	if (retired != RETIRED_BLOCK)
 		return;
@@ -253,8 +256,8 @@ static void take_end(struct process *p, struct ring *r)
 	if (retired == RETIRED_BLOCK)
 		emit_free(p, r->retired_number);
 	else if (retired == RETIRED_NOTHING || retired == RETIRED_INHERITED)
-		emit_no_free(
-		    p, retired == RETIRED_NOTHING ? TIDEMARK_RARE_UNKNOWN_FREE : TIDEMARK_RARE_INHERITED_FREE, r->thread);
+		emit_no_free(p, retired == RETIRED_NOTHING ? TIDEMARK_RARE_UNKNOWN_FREE : TIDEMARK_RARE_INHERITED_FREE,
+		    r->thread);
 }
 
 static void take_retire(struct process *p, struct ring *r, uint64_t word)
@@ -313,7 +316,8 @@ static __attribute__((noinline)) void take_rare(struct process *p, struct ring *
 	    [TIDEMARK_OP_LOSS] = TIDEMARK_RARE_LOSS,
 	    [TIDEMARK_OP_UNLOAD] = TIDEMARK_RARE_MODULE_UNLOAD,
 	};
-	uint64_t a = ring_word(r, r->position + 1), b = ring_word(r, r->position + 2), c = ring_word(r, r->position + 3);
+	uint64_t a = ring_word(r, r->position + 1), b = ring_word(r, r->position + 2),
+	         c = ring_word(r, r->position + 3);
 	struct rare *rare = process_rare(p, kinds[op]);
 	rare->v[0] = r->thread;
 	switch (op) {

@@ -89,12 +89,23 @@ static uint32_t rare_name(struct defs *d, const struct image *image, const struc
 static unsigned rare_values(uint32_t kind)
 {
 	static const uint8_t values[] = {
-	    [TIDEMARK_RARE_MARK] = 3, [TIDEMARK_RARE_OP_BEGIN] = 2, [TIDEMARK_RARE_OP_END] = 1,
-	    [TIDEMARK_RARE_OP_START] = 3, [TIDEMARK_RARE_OP_FINISH] = 2, [TIDEMARK_RARE_RSS] = 3,
-	    [TIDEMARK_RARE_SMAPS] = 6, [TIDEMARK_RARE_MODULE_UNLOAD] = 1, [TIDEMARK_RARE_THREAD_NAME] = 2,
-	    [TIDEMARK_RARE_THREAD_END] = 1, [TIDEMARK_RARE_UNKNOWN_FREE] = 2, [TIDEMARK_RARE_INHERITED_FREE] = 2,
-	    [TIDEMARK_RARE_IMPLICIT_FREE] = 1, [TIDEMARK_RARE_LOSS] = 2, [TIDEMARK_RARE_MAP] = 4,
-	    [TIDEMARK_RARE_UNMAP] = 3, [TIDEMARK_RARE_FORK] = 1,
+	    [TIDEMARK_RARE_MARK] = 3,
+	    [TIDEMARK_RARE_OP_BEGIN] = 2,
+	    [TIDEMARK_RARE_OP_END] = 1,
+	    [TIDEMARK_RARE_OP_START] = 3,
+	    [TIDEMARK_RARE_OP_FINISH] = 2,
+	    [TIDEMARK_RARE_RSS] = 3,
+	    [TIDEMARK_RARE_SMAPS] = 6,
+	    [TIDEMARK_RARE_MODULE_UNLOAD] = 1,
+	    [TIDEMARK_RARE_THREAD_NAME] = 2,
+	    [TIDEMARK_RARE_THREAD_END] = 1,
+	    [TIDEMARK_RARE_UNKNOWN_FREE] = 2,
+	    [TIDEMARK_RARE_INHERITED_FREE] = 2,
+	    [TIDEMARK_RARE_IMPLICIT_FREE] = 1,
+	    [TIDEMARK_RARE_LOSS] = 2,
+	    [TIDEMARK_RARE_MAP] = 4,
+	    [TIDEMARK_RARE_UNMAP] = 3,
+	    [TIDEMARK_RARE_FORK] = 1,
 	};
 	return kind < sizeof(values) ? values[kind] : 0;
 }
@@ -262,7 +273,8 @@ static int add_refs(const struct tracefile_block *b, struct blockout *out)
 		n_planes = 1;
 	}
 	for (unsigned k = 0; k < n_planes; k++)
-		blockout_add(out, TIDEMARK_COLUMN_REF0 + k, by_age ? TIDEMARK_REF_AGE : TIDEMARK_REF_DELTA, to + (size_t)k * n, n);
+		blockout_add(out, TIDEMARK_COLUMN_REF0 + k, by_age ? TIDEMARK_REF_AGE : TIDEMARK_REF_DELTA,
+		    to + (size_t)k * n, n);
 	return 0;
 }
 

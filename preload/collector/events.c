@@ -23,11 +23,11 @@ struct lingering {
 
 static struct {
 	int epoll_fd;
-	int job_fd; /* eventfd in the epoll set: jobs wait */
+	int job_fd;             /* eventfd in the epoll set: jobs wait */
 	_Atomic uint32_t ready; /* set by the helper, cleared by the drain thread; a futex */
 	pthread_mutex_t lock;
 	struct smaps_job *asked, *answered; /* lock */
-	struct lingering *lingering; /* drain thread only, as the next */
+	struct lingering *lingering;        /* drain thread only, as the next */
 	uint32_t n_lingering;
 } events = {.epoll_fd = -1, .job_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 

@@ -54,13 +54,16 @@ static const char *map_memory(struct image *image)
 {
 	struct stat st;
 	int seals = fcntl(image->memfd, F_GET_SEALS);
-	/* Where memfd_create is forbidden, the shim takes a file in /dev/shm, that cannot be sealed; see catch_bus_error. */
-	if (fstat(image->memfd, &st) < 0 || !S_ISREG(st.st_mode) || seals < 0 || !(seals & (F_SEAL_SHRINK | F_SEAL_SEAL)))
+	/* Where memfd_create is forbidden, the shim takes a file in /dev/shm, that cannot be sealed; see
+	 * catch_bus_error. */
+	if (fstat(image->memfd, &st) < 0 || !S_ISREG(st.st_mode) || seals < 0 ||
+	    !(seals & (F_SEAL_SHRINK | F_SEAL_SEAL)))
 		return "not a sealed memfd";
 	if (st.st_size < (off_t)sizeof(struct tidemark_shm) || (uint64_t)st.st_size > MAX_SHM_BYTES)
 		return "shared memory of a wrong size";
 	image->mapped_bytes = (size_t)st.st_size;
-	void *memory = mmap(NULL, image->mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, image->memfd, 0);
+	void *memory =
+	    mmap(NULL, image->mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, image->memfd, 0);
 	if (memory == MAP_FAILED)
 		return "cannot map the shared memory";
 	image->shm = memory;
@@ -114,8 +117,8 @@ void image_free(struct image *image)
 
 int image_is_mapped_elsewhere(struct image *image)
 {
-	/* The kernel refuses the seal against writing while a shared writable mapping exists anywhere. The place is kept
-	 * by an empty mapping, so that pointers into the memory stay good. */
+	/* The kernel refuses the seal against writing while a shared writable mapping exists anywhere. The place is
+	 * kept by an empty mapping, so that pointers into the memory stay good. */
 	void *place = image->shm;
 	int flags = MAP_FIXED | MAP_NORESERVE;
 	if (mmap(place, image->mapped_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0) == MAP_FAILED)

@@ -22,24 +22,24 @@ struct image {
 	uint32_t clock;
 	uint64_t start_stamp, start_mono_ns, start_real_ns; /* as found at first; plausible */
 	struct tidemark_area procs, rings, modules, strings, nodes, ring_data;
-	pid_t pid;     /* of the process that sent it, as seen from here; 0: invisible */
+	pid_t pid;                /* of the process that sent it, as seen from here; 0: invisible */
 	_Atomic uint32_t n_users; /* files and items that still read the mapping */
 
 	/* drain thread only */
-	struct process **processes; /* by slot; NULL when closed or never seen */
-	uint32_t slots;             /* how many the area has */
-	uint32_t n_live;            /* processes not closed */
-	uint32_t procs_seen, free_procs_seen; /* n_procs and free_procs when slots were looked at last */
-	bool slots_pending;         /* a claimed slot was not live yet */
-	uint32_t descriptors;       /* rings the area has */
-	uint32_t rings_seen, free_rings_seen;
-	uint32_t *dormant;          /* descriptors without an owner that may come to life */
+	struct process **processes;    /* by slot; NULL when closed or never seen */
+	uint32_t slots;                /* how many the area has */
+	uint32_t n_live;               /* processes not closed */
+	uint32_t procs_seen;           /* n_procs when slots were looked at last */
+	uint32_t slots_published_seen; /* n_published when slots were looked at last */
+	uint32_t descriptors;          /* rings the area has */
+	uint32_t rings_seen, free_rings_seen, rings_published_seen;
+	uint32_t *dormant; /* descriptors without an owner that may come to life */
 	uint32_t n_dormant, dormant_capacity;
-	uint64_t dormant_until_ns;  /* look at them at each pass until then */
-	struct ring **orphans;      /* rings in use whose process is closed */
+	uint64_t dormant_until_ns; /* look at them at each pass until then */
+	struct ring **orphans;     /* rings in use whose process is closed */
 	uint32_t n_orphans, orphans_capacity;
-	uint32_t modules_seen;      /* all before it were sent to the writer */
-	uint64_t mapped_check_ns;   /* when to look again whether anybody still maps the memory */
+	uint32_t modules_seen;    /* all before it were sent to the writer */
+	uint64_t mapped_check_ns; /* when to look again whether anybody still maps the memory */
 	uint64_t mapped_check_wait_ns;
 	uint32_t doorbell_seen;
 };

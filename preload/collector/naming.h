@@ -19,13 +19,14 @@ struct naming_entry {
 	uint32_t serial; /* in the order of creation */
 	pid_t pid;
 	char *path;
-	char *base;     /* what it was named first */
+	char *base;       /* what it was named first */
 	uint32_t n_execs; /* former images of this process under base */
 	bool is_root;
 };
 
 /* Create and lock the file of a process (mode 0600). exe: path of its program.
- * returns: a descriptor and *entry; -1 with errno, and *entry->path still says which file was meant (NULL: no memory) */
+ * returns: a descriptor and *entry; -1 with errno, and *entry->path still says which file was meant (NULL: no memory)
+ */
 int naming_open(const struct naming *naming, pid_t pid, bool is_root, const char *exe, struct naming_entry **entry);
 
 #endif

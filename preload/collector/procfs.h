@@ -12,10 +12,10 @@ struct procfs_stat {
 	char comm[16];
 	char state;
 	pid_t parent_pid;
-	uint64_t start_ticks;  /* of sysconf(_SC_CLK_TCK) since boot */
-	uint64_t start_code;   /* 0 or 1: not ours to know */
+	uint64_t start_ticks; /* of sysconf(_SC_CLK_TCK) since boot */
+	uint64_t start_code;  /* 0 or 1: not ours to know */
 	uint64_t start_stack;
-	int exit_code;         /* wait status of a zombie; 0 when not ours to know */
+	int exit_code; /* wait status of a zombie; 0 when not ours to know */
 };
 
 /* /proc/PID/smaps_rollup, in bytes. */

@@ -13,7 +13,6 @@ struct drain_state drain_state;
 /* Takes the events of all processes for which there is no memory; never sent. */
 static struct chunk sink;
 
-
 static void chunk_begin(struct process *p)
 {
 	struct chunk *chunk = chunk_new(p->file);
@@ -102,7 +101,8 @@ void process_time(struct process *p, uint64_t stamp)
 	}
 	p->next_tick_stamp = UINT64_MAX;
 	if (image->clock == TIDEMARK_CLOCK_TSC) {
-		uint64_t next = timebase_cycles(tb, p->start_ns + (p->tick + 1) * TIDEMARK_TICK_NS) - image->start_stamp;
+		uint64_t next =
+		    timebase_cycles(tb, p->start_ns + (p->tick + 1) * TIDEMARK_TICK_NS) - image->start_stamp;
 		p->next_tick_stamp = next > stamp && next < 1ull << 60 ? next : stamp + 1000;
 	}
 }
@@ -158,7 +158,8 @@ static uint64_t shared_count(const _Atomic uint64_t *count)
 static void fill_counters(const struct process *p, uint64_t *counters)
 {
 	const struct tidemark_proc *shared = image_proc(p->image, p->slot);
-	uint64_t lost = shared_count(&shared->lost_events), end_ns = p->dead_since_ns ? p->dead_since_ns : drain_state.now_ns;
+	uint64_t lost = shared_count(&shared->lost_events),
+	         end_ns = p->dead_since_ns ? p->dead_since_ns : drain_state.now_ns;
 	uint64_t end_tick = process_tick(p, end_ns);
 	counters[TIDEMARK_COUNTER_END_TICK] = end_tick > p->tick ? end_tick : p->tick;
 	counters[TIDEMARK_COUNTER_END_REASON] = p->end_reason;
@@ -175,7 +176,8 @@ static void fill_counters(const struct process *p, uint64_t *counters)
 	counters[TIDEMARK_COUNTER_INHERITED_FREES] = p->n_inherited_frees;
 	counters[TIDEMARK_COUNTER_IMPLICIT_FREES] = p->n_implicit_frees;
 	counters[TIDEMARK_COUNTER_REORDERED] = p->n_reordered;
-	counters[TIDEMARK_COUNTER_SHIM_BYTES] = shared_count(&shared->own_private_bytes) + image_resident_bytes(p->image);
+	counters[TIDEMARK_COUNTER_SHIM_BYTES] =
+	    shared_count(&shared->own_private_bytes) + image_resident_bytes(p->image);
 }
 
 void process_close(struct process *p)

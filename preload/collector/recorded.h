@@ -30,10 +30,10 @@ struct ring {
 	uint64_t mask;     /* words - 1 */
 	uint64_t position; /* words consumed; what tail says at the end of a pass */
 	uint64_t published_tail;
-	uint64_t counted;  /* position when the last pass ended */
-	uint64_t head;     /* as read at the start of the pass */
-	uint64_t ahead;    /* prefetched up to here */
-	uint64_t stamp;    /* of the record at position */
+	uint64_t counted;                /* position when the last pass ended */
+	uint64_t head;                   /* as read at the start of the pass */
+	uint64_t ahead;                  /* prefetched up to here */
+	uint64_t stamp;                  /* of the record at position */
 	uint64_t ahead_of_time_since_ns; /* its stamp lies in the future since; 0: it does not */
 	uint64_t retired_address, retired_number;
 	enum { RETIRED_NOT, RETIRED_BLOCK, RETIRED_NOTHING, RETIRED_INHERITED } retired;
@@ -43,11 +43,11 @@ struct ring {
 	uint32_t shared_thread; /* tidemark_ring.thread */
 	uint32_t thread;        /* in the file */
 	uint32_t tid;
-	uint64_t named_at;      /* position when the thread's name was looked up last */
+	uint64_t named_at; /* position when the thread's name was looked up last */
 	uint32_t level;
 	bool named;
 	bool raw;
-	bool bad;               /* its contents made no sense: thrown away from there on */
+	bool bad; /* its contents made no sense: thrown away from there on */
 	char name[16];
 };
 
@@ -67,15 +67,15 @@ enum process_flags {
 struct process {
 	struct image *image;
 	struct tracefile *file;
-	uint64_t serial;  /* unique for the collector's life */
+	uint64_t serial; /* unique for the collector's life */
 	uint32_t slot;
 	enum process_state state;
-	unsigned flags;   /* enum process_flags */
+	unsigned flags; /* enum process_flags */
 	bool forked;
-	pid_t pid;        /* as seen from here; 0: unknown */
-	pid_t own_pid;    /* as seen by itself */
-	int pidfd;        /* -1: none */
-	int statm_fd;     /* -1: none */
+	pid_t pid;                     /* as seen from here; 0: unknown */
+	pid_t own_pid;                 /* as seen by itself */
+	int pidfd;                     /* -1: none */
+	int statm_fd;                  /* -1: none */
 	struct procfs_stat first_stat; /* start_code 0: unreadable */
 
 	/* events */
@@ -85,18 +85,18 @@ struct process {
 	uint64_t next_number;
 	uint64_t tick;
 	uint64_t next_tick_stamp;
-	uint64_t start_ns;     /* CLOCK_MONOTONIC at tick 0 */
+	uint64_t start_ns;       /* CLOCK_MONOTONIC at tick 0 */
 	uint64_t chunk_since_ns; /* when the chunk got its first content; 0: empty */
 	struct addrmap map;
 
 	struct ring **rings;
 	uint32_t n_rings, rings_capacity;
-	struct ring **heap; /* as large as rings */
+	struct ring **heap;   /* as large as rings */
 	struct idmap threads; /* tidemark_ring.thread -> in the file */
 	uint32_t n_threads;
 
 	/* ends */
-	uint64_t dead_since_ns;  /* 0: alive; written by control, too */
+	uint64_t dead_since_ns;     /* 0: alive; written by control, too */
 	uint64_t no_rings_since_ns; /* all of its rings lost their owners; 0: not so */
 	uint64_t next_check_ns;
 	bool had_rings;
@@ -108,22 +108,22 @@ struct process {
 	uint64_t next_rss_ns;
 	uint64_t next_smaps_ns, smaps_wait_ns;
 	uint64_t first_names_ns; /* when to read the threads' names for the first time */
-	bool wants_smaps; /* at a mark, at the end */
+	bool wants_smaps;        /* at a mark, at the end */
 	bool smaps_at_exit;
 
 	/* totals for the footer */
 	uint64_t n_events, n_unknown_frees, n_inherited_frees, n_implicit_frees, n_reordered, n_lost;
 	uint64_t n_loss_records; /* events told lost by LOSS records */
-	uint64_t n_late_misses; /* searches for a late free that found none */
+	uint64_t n_late_misses;  /* searches for a late free that found none */
 };
 
 /* What is the same for all processes. Set at the start, then constant or the drain thread's. */
 struct drain_state {
 	struct timebase time;
-	uint64_t now_ns;        /* of this pass */
+	uint64_t now_ns; /* of this pass */
 	uint64_t rss_interval_ns;
-	uint64_t active_ns;     /* when a record came or a process changed its size last */
-	uint64_t n_events;      /* ever; tells a busy pass from an idle one */
+	uint64_t active_ns; /* when a record came or a process changed its size last */
+	uint64_t n_events;  /* ever; tells a busy pass from an idle one */
 };
 extern struct drain_state drain_state;
 

@@ -14,8 +14,8 @@
 #include "bytes.h"
 #include "hashing.h"
 #include "stringpool.h"
-#include "timebase.h"
 #include "tidemark/trace.h"
+#include "timebase.h"
 
 #define MAX_STARTS 4
 #define IDLE_NS 10000000000ull
@@ -189,7 +189,8 @@ static uint32_t ask(const struct question *q)
 	uint32_t mask = sym.table_capacity - 1;
 	for (uint32_t i = (uint32_t)question_hash(q) & mask; sym.table[i]; i = (i + 1) & mask) {
 		const struct question *old = &sym.questions[sym.table[i]];
-		if (old->offset == q->offset && old->module == q->module && old->flags == q->flags && old->is_jit == q->is_jit)
+		if (old->offset == q->offset && old->module == q->module && old->flags == q->flags &&
+		    old->is_jit == q->is_jit)
 			return sym.table[i];
 	}
 	sym.questions[sym.n_questions] = *q;
@@ -417,7 +418,10 @@ static int pump_out(void)
 
 static int hex_digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	                              : -1;
 }
 
 /* In place. returns: the new length */

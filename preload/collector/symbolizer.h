@@ -1,6 +1,7 @@
-/* Names for addresses, for the whole session: each module and each address in it is asked for once, of one child process
- * (`tidemark symbolize`) that is started with the first question and answers while the recording goes on. Without it, or
- * when it dies too often, everything is answered with nothing. Writer thread only. */
+/* Names for addresses, for the whole session: each module and each address in it is asked for once, of one child
+ * process
+ * (`tidemark symbolize`) that is started with the first question and answers while the recording goes on. Without it,
+ * or when it dies too often, everything is answered with nothing. Writer thread only. */
 #ifndef SYMBOLIZER_H
 #define SYMBOLIZER_H
 

@@ -1,5 +1,5 @@
-/* One trace file while it is written. The drain thread makes it with what is known of the process; from then on it is the
- * writer thread's, which creates the file at the first chunk, encodes, and closes it. */
+/* One trace file while it is written. The drain thread makes it with what is known of the process; from then on it is
+ * the writer thread's, which creates the file at the first chunk, encodes, and closes it. */
 #ifndef TRACEFILE_H
 #define TRACEFILE_H
 
@@ -16,11 +16,11 @@
 struct tracefile_origin {
 	struct image *image;
 	uint32_t slot;
-	pid_t pid;           /* names the file */
-	pid_t own_pid;       /* as the process sees itself: names its perf map */
+	pid_t pid;     /* names the file */
+	pid_t own_pid; /* as the process sees itself: names its perf map */
 	pid_t parent_pid;
 	uint64_t start_mono_ns, start_real_ns;
-	uint32_t flags;      /* enum tidemark_file_flags */
+	uint32_t flags; /* enum tidemark_file_flags */
 	uint32_t exe_string, cmdline_string, cmdline_bytes;
 	bool is_root;
 };
@@ -30,13 +30,13 @@ struct tracefile_block {
 	uint32_t n_events, n_allocs, n_refs, n_rares;
 	uint64_t first_alloc;
 	uint64_t start_tick, tick;
-	uint64_t begun_ns;        /* 0: empty */
-	struct bytes ops, moves;  /* 64-bit words */
-	struct bytes sites;       /* uint32_t */
-	struct bytes refs;        /* uint64_t */
+	uint64_t begun_ns;       /* 0: empty */
+	struct bytes ops, moves; /* 64-bit words */
+	struct bytes sites;      /* uint32_t */
+	struct bytes refs;       /* uint64_t */
 	struct bytes steps, runs, rares;
-	uint32_t step_events;     /* events before the pending step, since the one before it */
-	uint64_t step_ticks;      /* of the pending step; 0: none */
+	uint32_t step_events; /* events before the pending step, since the one before it */
+	uint64_t step_ticks;  /* of the pending step; 0: none */
 	uint32_t events_since_step;
 	uint32_t run_thread, run_events;
 	uint32_t rare_position;
@@ -46,18 +46,18 @@ struct tracefile_block {
 struct tracefile {
 	struct tracefile *next;
 	struct tracefile_origin origin;
-	bool is_known;            /* in the writer's list */
-	int fd;                   /* -1: not created (yet) */
+	bool is_known; /* in the writer's list */
+	int fd;        /* -1: not created (yet) */
 	struct naming_entry *name;
-	uint64_t good_bytes;      /* whole blocks written */
-	int error;                /* errno that ended the file; 0: none */
+	uint64_t good_bytes; /* whole blocks written */
+	int error;           /* errno that ended the file; 0: none */
 	bool is_seekable;
 	uint64_t n_events, n_allocs; /* written or in the block */
 	struct tracefile_block block;
 	struct defs defs;
 	bool is_closing;
 	uint64_t closing_since_ns;
-	uint32_t last_question;   /* when it is answered, all of this file are */
+	uint32_t last_question; /* when it is answered, all of this file are */
 	uint64_t counters[32];
 };
 

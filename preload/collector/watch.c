@@ -15,8 +15,8 @@
 #include "events.h"
 
 #define MS 1000000ull
-#define CHECK_NS (50 * MS)          /* between looks into /proc at one process */
-#define STATUS_WAIT_NS (300 * MS)   /* for the kernel or the parent to tell how a process ended */
+#define CHECK_NS (50 * MS)        /* between looks into /proc at one process */
+#define STATUS_WAIT_NS (300 * MS) /* for the kernel or the parent to tell how a process ended */
 #define ROOT_STATUS_WAIT_NS (5000 * MS)
 #define NO_RINGS_NS (20 * MS)
 #define LOST_PROCESS_NS (10000 * MS)
@@ -81,29 +81,26 @@ static void add_child(struct image *image, uint32_t slot)
 	if (p->pidfd >= 0)
 		events_add(p->pidfd, EVENT_PIDFD, (void *)(uintptr_t)(p->serial << 3));
 	if (parent_slot < image->slots && image->processes[parent_slot])
-		process_rare(image->processes[parent_slot], TIDEMARK_RARE_FORK)->v[0] = (uint64_t)(pid ? pid : p->own_pid);
+		process_rare(image->processes[parent_slot], TIDEMARK_RARE_FORK)->v[0] =
+		    (uint64_t)(pid ? pid : p->own_pid);
 }
 
 static void look_at_slots(struct image *image)
 {
 	struct tidemark_shm *shm = image->shm;
+	uint32_t published = atomic_load_explicit(&shm->n_published, memory_order_acquire);
+	if (published == image->slots_published_seen)
+		return;
+	image->slots_published_seen = published;
 	uint32_t n = atomic_load_explicit(&shm->n_procs, memory_order_acquire);
-	uint32_t free_procs = atomic_load_explicit(&shm->free_procs, memory_order_acquire);
 	if (n > image->slots)
 		n = image->slots;
-	if (n == image->procs_seen && free_procs == image->free_procs_seen && !image->slots_pending)
-		return;
 	image->procs_seen = n;
-	image->free_procs_seen = free_procs;
-	image->slots_pending = false;
 	for (uint32_t slot = 1; slot < n; slot++) {
 		if (image->processes[slot])
 			continue;
-		uint32_t state = atomic_load_explicit(&image_proc(image, slot)->state, memory_order_acquire);
-		if (state == TIDEMARK_PROC_LIVE)
+		if (atomic_load_explicit(&image_proc(image, slot)->state, memory_order_acquire) == TIDEMARK_PROC_LIVE)
 			add_child(image, slot);
-		else if (state == TIDEMARK_PROC_CLAIMED)
-			image->slots_pending = true;
 	}
 }
 
@@ -183,8 +180,9 @@ static bool wake_ring(struct image *image, uint32_t index)
 		return false;
 	uint32_t slot = shared->proc_slot;
 	struct process *p = slot < image->slots ? image->processes[slot] : NULL;
-	bool arriving = slot < image->slots && !p &&
-	                atomic_load_explicit(&image_proc(image, slot)->state, memory_order_acquire) != TIDEMARK_PROC_FREE;
+	bool arriving =
+	    slot < image->slots && !p &&
+	    atomic_load_explicit(&image_proc(image, slot)->state, memory_order_acquire) != TIDEMARK_PROC_FREE;
 	if (arriving)
 		return false;
 	struct ring *r = ring_new(image, index, state);
@@ -209,13 +207,15 @@ static void make_dormant(struct image *image, uint32_t index)
 static void look_at_rings(struct image *image)
 {
 	struct tidemark_shm *shm = image->shm;
+	uint32_t published = atomic_load_explicit(&shm->n_published, memory_order_acquire);
 	uint32_t n = atomic_load_explicit(&shm->n_rings, memory_order_acquire);
 	uint32_t free_rings = atomic_load_explicit(&shm->free_rings, memory_order_acquire);
 	if (n > image->descriptors)
 		n = image->descriptors;
-	if (n > image->rings_seen || free_rings != image->free_rings_seen)
+	if (published != image->rings_published_seen || n > image->rings_seen || free_rings != image->free_rings_seen)
 		image->dormant_until_ns = drain_state.now_ns + DORMANT_LOOK_NS;
 	image->free_rings_seen = free_rings;
+	image->rings_published_seen = published;
 	for (; image->rings_seen < n; image->rings_seen++)
 		make_dormant(image, image->rings_seen);
 	if (drain_state.now_ns >= image->dormant_until_ns)
@@ -414,7 +414,8 @@ static bool find_end(struct process *p)
 	if (known == 1)
 		set_end(p, status);
 	else if (atomic_load_explicit(&shared->exit_status_known, memory_order_acquire)) /* its own word for it */
-		set_end(p, W_EXITCODE((int)(atomic_load_explicit(&shared->exit_status, memory_order_relaxed) & 0xff), 0));
+		set_end(
+		    p, W_EXITCODE((int)(atomic_load_explicit(&shared->exit_status, memory_order_relaxed) & 0xff), 0));
 	return true;
 }
 

@@ -1,4 +1,5 @@
-/* Who is there: new processes and rings of an image, threads that ended, exec, death. Drain thread only; nothing here waits. */
+/* Who is there: new processes and rings of an image, threads that ended, exec, death. Drain thread only; nothing here
+ * waits. */
 #ifndef WATCH_H
 #define WATCH_H
 

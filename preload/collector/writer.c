@@ -13,8 +13,8 @@
 #include "events.h"
 #include "image.h"
 #include "symbolizer.h"
-#include "timebase.h"
 #include "tidemark/session.h"
+#include "timebase.h"
 #include "tracefile.h"
 
 #define SYMBOLS_WAIT_NS 60000000000ull
@@ -27,8 +27,8 @@ static struct {
 	_Atomic uint32_t n_pending;           /* addresses without an answer */
 	struct tracefile *files;              /* writer thread only */
 	pthread_mutex_t lock;
-	struct writer_report report;          /* lock */
-	struct naming_entry **root_names;     /* lock; in the order of the images */
+	struct writer_report report;      /* lock */
+	struct naming_entry **root_names; /* lock; in the order of the images */
 	uint32_t n_root_names;
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -59,11 +59,11 @@ static void add_losses(struct writer_report *report, const struct tracefile *fil
 		return;
 	report->done |= TIDEMARK_DONE_LOSSES;
 	if (detached)
-		snprintf(report->text + n, sizeof(report->text) - n, "%sprocess %d stopped recording before its end", n ? "; " : "",
-		    (int)file->origin.pid);
+		snprintf(report->text + n, sizeof(report->text) - n, "%sprocess %d stopped recording before its end",
+		    n ? "; " : "", (int)file->origin.pid);
 	else
-		snprintf(report->text + n, sizeof(report->text) - n, "%s%llu events of process %d were lost", n ? "; " : "",
-		    (unsigned long long)lost, (int)file->origin.pid);
+		snprintf(report->text + n, sizeof(report->text) - n, "%s%llu events of process %d were lost",
+		    n ? "; " : "", (unsigned long long)lost, (int)file->origin.pid);
 }
 
 /* Images may be finished in another order than they began in. */

@@ -30,10 +30,10 @@ bool writer_root_is_open(void);
 
 /* What to tell about the root's files, which are closed. */
 struct writer_report {
-	uint64_t done;     /* enum tidemark_done */
+	uint64_t done; /* enum tidemark_done */
 	uint64_t n_events;
-	char text[1024];   /* what went wrong, for people; else empty */
-	char **paths;      /* in the order of its images */
+	char text[1024]; /* what went wrong, for people; else empty */
+	char **paths;    /* in the order of its images */
 	uint32_t n_paths;
 };
 void writer_root_report(struct writer_report *report);

@@ -10,10 +10,10 @@
 #include "../../preload/collector/addrmap.c"
 #include "../../preload/collector/chunk.c"
 #include "../../preload/collector/drain.c"
-#include "../../preload/collector/recorded.c"
-#include "../../preload/collector/timebase.c"
 #include "../../preload/collector/image.c"
 #include "../../preload/collector/procfs.c"
+#include "../../preload/collector/recorded.c"
+#include "../../preload/collector/timebase.c"
 
 #define WORDS 1024u
 #define RINGS 3u
@@ -62,8 +62,13 @@ static void set_up(bool forked)
 	for (uint32_t i = 0; i < RINGS; i++) {
 		struct ring *r = bench.process->rings[i] = bench.rings[i] = calloc(1, sizeof(*r));
 		bench.data[i] = calloc(WORDS, sizeof(uint64_t));
-		*r = (struct ring){.image = &bench.image, .process = bench.process, .shared = &bench.shared[i],
-		    .data = bench.data[i], .mask = WORDS - 1, .thread = i + 1, .index = i};
+		*r = (struct ring){.image = &bench.image,
+		    .process = bench.process,
+		    .shared = &bench.shared[i],
+		    .data = bench.data[i],
+		    .mask = WORDS - 1,
+		    .thread = i + 1,
+		    .index = i};
 	}
 }
 
@@ -101,7 +106,8 @@ static const char *story(void)
 	text[0] = '\0';
 	for (uint32_t i = 0; i <= c->n_events; i++) {
 		for (; rare < c->n_rares && c->rares[rare].position == i; rare++)
-			n += (size_t)sprintf(text + n, "[%u:%llu] ", c->rares[rare].kind, (unsigned long long)c->rares[rare].v[1]);
+			n += (size_t)sprintf(
+			    text + n, "[%u:%llu] ", c->rares[rare].kind, (unsigned long long)c->rares[rare].v[1]);
 		if (i == c->n_events)
 			break;
 		if (!left) {
@@ -109,9 +115,11 @@ static const char *story(void)
 			n += (size_t)sprintf(text + n, "/%u ", c->runs[run++].thread);
 		}
 		left--;
-		bool is_alloc = c->ops[i >> 6] >> (i & 63) & 1, moves = is_alloc && (c->moves[alloc >> 6] >> (alloc & 63) & 1);
+		bool is_alloc = c->ops[i >> 6] >> (i & 63) & 1,
+		     moves = is_alloc && (c->moves[alloc >> 6] >> (alloc & 63) & 1);
 		if (is_alloc)
-			n += (size_t)sprintf(text + n, "%c%llu", moves ? 'M' : 'A', (unsigned long long)c->size_api[alloc++] >> 4);
+			n += (size_t)sprintf(
+			    text + n, "%c%llu", moves ? 'M' : 'A', (unsigned long long)c->size_api[alloc++] >> 4);
 		if (!is_alloc || moves)
 			n += (size_t)sprintf(text + n, "%c%llu", moves ? '<' : 'F', (unsigned long long)c->ref[ref++]);
 		n += (size_t)sprintf(text + n, " ");
