@@ -70,6 +70,7 @@ struct tidemark_shm {
 	_Atomic uint32_t free_rings; /* Treiber stack of recyclable rings: low 16 bits index + 1 (0: empty), high 16 bits a tag
 	                                that counts up at every change; linked by next_free */
 	_Atomic uint32_t free_procs; /* same, of process slots */
+	_Atomic uint32_t n_published; /* +1, release, after a process slot or a ring became live: there is something to find */
 
 	/* Stamp source when clock is COUNTER. */
 	_Alignas(64) _Atomic uint64_t counter;

@@ -10,6 +10,7 @@
 #include "thread.h"
 #include "wakeup.h"
 
+#define SLOT_MS 500
 #define ANSWER_MS 100
 #define CLOSE_MS 2000
 
@@ -72,14 +73,25 @@ static bool pop_free(uint32_t *slot)
 	return false;
 }
 
-static bool find_slot(uint32_t *slot)
+static bool add_slot(uint32_t *slot)
 {
-	if (pop_free(slot))
-		return true;
 	if (atomic_load_explicit(&shm->n_procs, memory_order_relaxed) >= TIDEMARK_MAX_PROCS)
 		return false;
 	*slot = atomic_fetch_add_explicit(&shm->n_procs, 1, memory_order_relaxed);
 	return *slot < TIDEMARK_MAX_PROCS && shm_ensure(&shm->procs, (*slot + 1) * sizeof(struct tidemark_proc));
+}
+
+/* When all are in use, the collector may be behind with the slots of children that are gone. */
+static bool find_slot(uint32_t *slot)
+{
+	for (unsigned ms = 0; ms < SLOT_MS; ms++) {
+		if (pop_free(slot) || add_slot(slot))
+			return true;
+		if (atomic_load_explicit(&shm->detached, memory_order_relaxed))
+			return false;
+		wakeup_pause();
+	}
+	return false;
 }
 
 static void clear_counters(struct tidemark_proc *p)
@@ -116,6 +128,7 @@ bool slot_claim(void)
 	proc_self = p;
 	proc_slot = slot;
 	atomic_store_explicit(&p->state, TIDEMARK_PROC_LIVE, memory_order_release);
+	atomic_fetch_add_explicit(&shm->n_published, 1, memory_order_release);
 	wakeup_collector();
 	return true;
 }

@@ -237,6 +237,7 @@ static struct thread *bind_ring(uint32_t i, const struct thread *of, struct stac
 static void publish_ring(struct thread *t)
 {
 	atomic_store_explicit(&t->ring->state, t->raw ? TIDEMARK_RING_RAW : TIDEMARK_RING_LIVE, memory_order_release);
+	atomic_fetch_add_explicit(&shm->n_published, 1, memory_order_release);
 }
 
 static struct thread *attach_ring(const struct thread *of, bool raw)
