@@ -118,6 +118,7 @@ int run_fork(struct run *run, const char *path, char *const *argv, struct err *e
 		close(gate[1]);
 		be_child(run, gate[0], result[1], parent, path, argv);
 	}
+	witness_init(&run->witness);
 	close(gate[0]);
 	close(result[1]);
 	run->gate = gate[1];
@@ -138,6 +139,7 @@ int run_go(struct run *run)
 	if (n != sizeof(error))
 		return 0;
 	waitpid(run->pid, NULL, 0);
+	witness_release(&run->witness);
 	return error ? error : ENOEXEC;
 }
 
@@ -156,7 +158,7 @@ static char process_state(pid_t pid)
 	return name_end && name_end[1] == ' ' ? name_end[2] : 0;
 }
 
-/* Is pid the child, or does it descend from it? A signal from there that reached us too went to the whole group. */
+/* Is pid the child, or does it descend from it? */
 static bool in_childs_tree(const struct run *run, pid_t pid)
 {
 	for (int level = 0; pid > 1 && level < 64; level++) {
@@ -194,17 +196,26 @@ static bool from_terminal(const struct signalfd_siginfo *info)
 	}
 }
 
-static void pass_on(const struct run *run, const struct signalfd_siginfo *info)
+/* Did the child get this signal already, because it went to the group that we share? A child that left the group gets
+ * everything from us: run bare, it would have been the group. */
+static bool child_has_it(struct run *run, const struct signalfd_siginfo *info)
+{
+	if (getpgid(run->pid) != getpgrp())
+		return false;
+	if (from_terminal(info)) {
+		witness_renew(&run->witness);
+		return true;
+	}
+	return info->ssi_code == SI_USER && witness_saw(&run->witness, (int)info->ssi_signo);
+}
+
+static void pass_on(struct run *run, const struct signalfd_siginfo *info)
 {
 	int number = (int)info->ssi_signo;
-	if (from_terminal(info) || number == SIGPIPE)
+	bool from_waker = number == SIGCONT && (pid_t)info->ssi_pid == run->waker; /* the child runs already */
+	if (number == SIGPIPE || from_waker || child_has_it(run, info))
 		return;
-	if (number == SIGCONT) {
-		/* Usually sent to the group; a second one would run the child's handler twice. */
-		if (process_state(run->pid) == 'T')
-			kill(run->pid, SIGCONT);
-		return;
-	}
+	/* Meant for our place as its parent, not for itself. */
 	if ((info->ssi_code == SI_USER || info->ssi_code == SI_TKILL) && in_childs_tree(run, (pid_t)info->ssi_pid))
 		return;
 	if (info->ssi_code == SI_QUEUE) {
@@ -234,13 +245,13 @@ static pid_t start_waker(const struct run *run)
 }
 
 /* Stop as the child did, so that the shell sees its job stop; returns when somebody continued us. */
-static void stop_too(const struct run *run, int number)
+static void stop_too(struct run *run, int number)
 {
 	struct sigaction standard = {.sa_handler = SIG_DFL}, old;
 	sigset_t one, blocked;
 	sigemptyset(&one);
 	sigaddset(&one, number);
-	pid_t waker = start_waker(run);
+	pid_t waker = run->waker = start_waker(run);
 	if (waker < 0)
 		return;
 	if (number != SIGSTOP)
@@ -297,6 +308,7 @@ int run_wait(struct run *run)
 			pass_on(run, &info);
 	}
 	forget_signals(run);
+	witness_release(&run->witness);
 	return status;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "launch/witness.h"
 
 struct run {
 	pid_t pid;
@@ -17,6 +18,8 @@ struct run {
 	int signals;       /* signalfd of all signals, which are blocked from run_prepare() on */
 	sigset_t old_mask; /* as inherited; the child's again before it execs */
 	struct sigaction old_sigchld;
+	struct witness witness;
+	pid_t waker; /* the last process that watched over a stop */
 };
 
 /* Block the signals, so that none is lost from here on. errors: SYSTEM */

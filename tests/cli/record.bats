@@ -63,6 +63,30 @@ print(len(n))' >seen
     assert_equal "$(cat seen)" 1
 }
 
+@test "a signal sent to the group from outside reaches the program once, and record survives it" {
+    setsid tidemark record -o x.tmk -- python3 -c '
+import signal, time
+seen = []
+for name in ("INT", "QUIT", "TERM", "USR1", "CONT", "HUP"):
+    signal.signal(getattr(signal, "SIG" + name), lambda number, frame: seen.append(int(number)))
+open("ready", "w").close()
+while signal.SIGHUP not in seen:
+    time.sleep(0.02)
+time.sleep(0.1)
+print(*seen)' >out 2>err &
+    pid=$!
+    wait_until test -e ready
+    for signal in INT QUIT TERM USR1 CONT INT HUP; do
+        kill -"$signal" -- -$pid
+        sleep 0.1
+        kill -USR1 $pid # to record alone, in between
+        sleep 0.1
+    done
+    wait $pid
+    assert_equal "$(cat out)" "2 10 3 10 15 10 10 10 18 10 2 10 1 10"
+    grep "^tidemark: trace in 'x.tmk'" err
+}
+
 @test "killing record kills the program" {
     tidemark record -q -o x.tmk -- sh -c 'echo $$ >pid; exec sleep 100' &
     wait_until test -s pid
