@@ -23,7 +23,7 @@
 #define SPARE_FRAMES 64u       /* walked beyond the depth before the shortcut for deep stacks is tried */
 #define LIBUNWIND_DEPTH 16384u /* deeper stacks lose their root: libunwind always begins at the leaf */
 
-#define WARM_UP 64u /* captures of a thread before it gets a recall */
+#define WARM_UP 256u /* captures of a thread before it gets a recall */
 /* A shortcut that costs more than it saves is left off for REST captures. The memo needs longer to show its worth: it
  * remembers a stack when it comes for the second time. */
 #define TRAIL_WINDOW 256u

@@ -9,11 +9,11 @@
 
 #define UNIT_BITS 12
 #define UNIT_MASK ((1u << UNIT_BITS) - 1)
-#define HEAD_UNITS 2u
+#define HEAD_UNITS 4u
+#define SLOT_BITS 16 /* of a packed check: the slot's distance from sp; 48 are left for the value */
 #define MAX_POINT 4095u
 
-static_assert(sizeof(struct recall_check) == 16, "arena unit");
-static_assert(sizeof(struct recall_entry) == HEAD_UNITS * sizeof(struct recall_check), "arena unit");
+static_assert(sizeof(struct recall_entry) == HEAD_UNITS * sizeof(uint64_t), "arena unit");
 static_assert(RECALL_ARENA_UNITS <= UNIT_MASK, "units fit the index");
 static_assert(HEAD_UNITS + RECALL_CHECKS < RECALL_SEGMENT_UNITS, "any entry fits a segment");
 
@@ -58,13 +58,18 @@ static inline uint16_t *point_of(struct recall *r, uint64_t pc, uint64_t sp)
 	return &r->points[mix(pc, sp) % RECALL_POINTS];
 }
 
-/* returns: n when all stand, else the index of the first that does not */
-static inline uint32_t check_all(const struct recall_check *checks, uint32_t n)
+static inline uint64_t packed_slot(uint64_t packed, uint64_t sp)
+{
+	return sp + 8 * (packed & ((1u << SLOT_BITS) - 1));
+}
+
+/* returns: 0 when all stand, else a slot that does not */
+static inline uint64_t find_changed(const uint64_t *packed, uint32_t n, uint64_t sp)
 {
 	for (uint32_t i = 0; i < n; i++)
-		if (load(checks[i].slot) != checks[i].value)
-			return i;
-	return n;
+		if (load(packed_slot(packed[i], sp)) != packed[i] >> SLOT_BITS)
+			return packed_slot(packed[i], sp);
+	return 0;
 }
 
 uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp, uint64_t high)
@@ -81,11 +86,9 @@ uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp, ui
 		const struct recall_entry *e = entry_at(r, set[i] & UNIT_MASK);
 		if (e->pc != pc || e->sp != sp || (e->bp_live && e->bp != bp))
 			continue;
-		const struct recall_check *checks = (const struct recall_check *)(e + 1);
-		uint32_t failed = check_all(checks, e->n_checks);
-		if (failed == e->n_checks)
+		slot = find_changed((const uint64_t *)(e + 1), e->n_checks, sp);
+		if (slot == 0)
 			return e->node;
-		slot = checks[failed].slot;
 		n_failed++;
 	}
 	/* Several walks share this key: let a slot in which they differ become part of it. */
@@ -206,6 +209,18 @@ static uint32_t *choose_way(struct recall *r, uint64_t key)
 	return &set[r->victim++ % RECALL_WAYS];
 }
 
+/* The trail's checks, leaf first. returns: false when one is too far away or its value too large, as no address is */
+static bool pack(const struct recall *r, uint64_t sp, uint64_t *packed)
+{
+	for (uint32_t i = r->n_checks; i-- > 0;) {
+		uint64_t distance = (r->checks[i].slot - sp) / 8;
+		if (distance >> SLOT_BITS || (r->checks[i].slot - sp) & 7 || r->checks[i].value >> (64 - SLOT_BITS))
+			return false;
+		*packed++ = r->checks[i].value << SLOT_BITS | distance;
+	}
+	return true;
+}
+
 void recall_remember(struct recall *r, uint32_t node, uint64_t high)
 {
 	const struct unwind_known *leaf = &r->frames[r->n - 1];
@@ -216,11 +231,10 @@ void recall_remember(struct recall *r, uint32_t node, uint64_t high)
 		return;
 	}
 	uint32_t unit = make_room(r, HEAD_UNITS + r->n_checks);
-	struct recall_entry *e = (struct recall_entry *)&r->arena[unit];
-	struct recall_check *checks = &r->arena[unit + HEAD_UNITS];
+	struct recall_entry *e = entry_at(r, unit);
+	if (!pack(r, leaf->sp, (uint64_t *)(e + 1)))
+		return;
 	*e = (struct recall_entry){pc, leaf->sp, leaf->bp, node, (uint16_t)r->n_checks, (uint16_t)leaf->bp_live};
-	for (uint32_t i = 0; i < r->n_checks; i++)
-		checks[i] = r->checks[r->n_checks - 1 - i];
 	uint64_t key = key_of(pc, leaf->sp, *point_of(r, pc, leaf->sp), high);
 	*choose_way(r, key) = tag_of(key) | unit;
 }

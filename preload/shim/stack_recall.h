@@ -22,9 +22,9 @@
 #define RECALL_FRAMES 256u
 #define RECALL_CHECKS 512u
 #define RECALL_SEGMENTS 4u
-#define RECALL_SEGMENT_UNITS 640u /* of 16 bytes; all segments 40 KiB: about 100 stacks of 20 frames */
+#define RECALL_SEGMENT_UNITS 1020u /* of 8 bytes; all segments 32 KiB: about 170 stacks of 20 frames */
 #define RECALL_ARENA_UNITS (RECALL_SEGMENTS * RECALL_SEGMENT_UNITS)
-#define RECALL_SETS 64u
+#define RECALL_SETS 128u
 #define RECALL_WAYS 4u
 #define RECALL_POINTS 256u
 #define RECALL_RECENT 128u
@@ -35,7 +35,8 @@ struct recall_check {
 	uint64_t value;
 };
 
-/* A remembered whole walk; n_checks struct recall_check follow, leaf first. */
+/* A remembered whole walk; n_checks words follow, leaf first, each one slot: its value << 16 | its distance from sp in words.
+ * Small, because the caches of a program that allocates much are full of other things. */
 struct recall_entry {
 	uint64_t pc;
 	uint64_t sp;
@@ -59,8 +60,8 @@ struct recall {
 	uint32_t recent[RECALL_RECENT];           /* nodes that were walked to and not remembered */
 	uint32_t head;                            /* arena unit to write next; 0: nothing was written yet */
 	uint32_t victim;
-	/* Entry heads take two units, checks one each. A full segment is followed by the next, whose entries are dropped. */
-	struct recall_check arena[RECALL_ARENA_UNITS];
+	/* Entry heads take four units, checks one each. A full segment is followed by the next, whose entries are dropped. */
+	uint64_t arena[RECALL_ARENA_UNITS];
 };
 
 /* A recall for this state, from a pool of limited size; NULL when there is none left. It belongs to the state until
