@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "real.h"
 #include "emit.h"
+#include "real.h"
 #include "shm.h"
 
 #define N_NAMES 4096u /* slots; a program with more names than three quarters of it loses the rest, counted */
@@ -20,7 +20,8 @@ void tidemark_op_finish(uint64_t id);
 void tidemark_pool_alloc(const void *address, size_t size_bytes);
 void tidemark_pool_free(const void *address);
 
-static _Atomic uint64_t names[N_NAMES]; /* hash << 32 | offset in strings; 0: empty. Private: a child goes on with its copy */
+static _Atomic uint64_t
+    names[N_NAMES]; /* hash << 32 | offset in strings; 0: empty. Private: a child goes on with its copy */
 static _Atomic uint64_t n_operations;
 
 /* Not more than fits, and no half of a UTF-8 character at the end. */
@@ -95,7 +96,8 @@ EXPORT uint64_t tidemark_op_start(const char *name)
 	if (!is_on() || !name)
 		return 0;
 	/* unique in the process's recording: a forked child counts on from its parent's number, in a slot of its own */
-	uint64_t id = (proc_slot + 1ull) << 40 | (atomic_fetch_add_explicit(&n_operations, 1, memory_order_relaxed) + 1);
+	uint64_t id =
+	    (proc_slot + 1ull) << 40 | (atomic_fetch_add_explicit(&n_operations, 1, memory_order_relaxed) + 1);
 	emit_other(HOOK_FRAME, TIDEMARK_OP_START, 3, intern_name(name), id);
 	return id;
 }
@@ -113,6 +115,7 @@ EXPORT void tidemark_pool_alloc(const void *address, size_t size_bytes)
 		return;
 	clock_fence();
 	emit_alloc_slow(HOOK_FRAME, address, size_bytes, TIDEMARK_API_POOL);
+	__asm__ volatile(""); /* no jump there: as KEEP_FRAME */
 }
 
 EXPORT void tidemark_pool_free(const void *address)

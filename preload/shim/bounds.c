@@ -1,6 +1,6 @@
-/* The main thread's stack is the kernel's: it ends above the program's strings and may grow to RLIMIT_STACK. For another
- * thread libc keeps block, size and guard side by side in its descriptor, which lies at the top of the block itself; they
- * are found there by what must be true of them. Any thread. */
+/* The main thread's stack is the kernel's: it ends above the program's strings and may grow to RLIMIT_STACK. For
+ * another thread libc keeps block, size and guard side by side in its descriptor, which lies at the top of the block
+ * itself; they are found there by what must be true of them. Any thread. */
 #include "bounds.h"
 
 #include <pthread.h>
@@ -13,9 +13,9 @@
 #define PAGE 4096ul
 #define MIN_STACK_BYTES 8192ul
 #define MAX_STACK_BYTES (1ul << 40)
-#define UNLIMITED_STACK_BYTES (64ul << 20) /* what is assumed of a main stack without a limit */
+#define UNLIMITED_STACK_BYTES (64ul << 20)          /* what is assumed of a main stack without a limit */
 #define DESCRIPTOR_WORDS (2304 / sizeof(uintptr_t)) /* struct pthread is no smaller, glibc 2.17 to 2.41 */
-#define DESCRIPTOR_END_BYTES (4 * PAGE) /* from the descriptor to the end of the block, with padding */
+#define DESCRIPTOR_END_BYTES (4 * PAGE)             /* from the descriptor to the end of the block, with padding */
 
 static pthread_t main_thread;
 static uintptr_t main_low, main_high;

@@ -13,9 +13,9 @@
 #include <x86intrin.h>
 #endif
 
-extern HIDDEN bool clock_is_tsc;         /* written once by clock_start */
+extern HIDDEN bool clock_is_tsc;          /* written once by clock_start */
 extern HIDDEN uint64_t clock_start_stamp; /* raw cycles */
-extern char __libc_single_threaded; /* glibc 2.32: true while no second thread was ever there */
+extern char __libc_single_threaded;       /* glibc 2.32: true while no second thread was ever there */
 
 /* Decide which clock to use and fill in shm's clock fields. Constructor only. */
 void clock_start(void);

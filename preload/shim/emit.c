@@ -27,7 +27,8 @@ static void keep_early(enum tidemark_op op, const void *block, size_t size_bytes
 	if (n_early == MAX_EARLY)
 		lost_early++;
 	else
-		early[n_early++] = (struct early){.block = block, .size_bytes = size_bytes, .op = (uint8_t)op, .api = (uint8_t)api};
+		early[n_early++] =
+		    (struct early){.block = block, .size_bytes = size_bytes, .op = (uint8_t)op, .api = (uint8_t)api};
 }
 
 void emit_flush_early(void)
@@ -79,7 +80,8 @@ NOINLINE void emit_free_slow(const uintptr_t *frame, const void *block, enum tid
 		keep_early(TIDEMARK_OP_FREE, block, 0, api);
 		return;
 	}
-	emit_other(frame, TIDEMARK_OP_FREE, 2, ((uint64_t)(uintptr_t)block & TIDEMARK_ADDRESS_MASK) | (uint64_t)api << 56, 0);
+	emit_other(
+	    frame, TIDEMARK_OP_FREE, 2, ((uint64_t)(uintptr_t)block & TIDEMARK_ADDRESS_MASK) | (uint64_t)api << 56, 0);
 }
 
 void emit_other(const uintptr_t *frame, enum tidemark_op op, uint32_t n_words, uint64_t w1, uint64_t w2)
@@ -101,7 +103,8 @@ void emit_map(const uintptr_t *frame, const void *address, size_t length_bytes)
 	struct thread *t = thread_enter_slow(frame_sp(frame));
 	if (t) {
 		uint32_t node = frame_stack(t->stack, frame);
-		thread_put(t, 4, tidemark_record_head(thread_stamp(t), TIDEMARK_OP_MAP), (uintptr_t)address, length_bytes, node);
+		thread_put(t, 4, tidemark_record_head(thread_stamp(t), TIDEMARK_OP_MAP), (uintptr_t)address,
+		    length_bytes, node);
 		thread_leave(t);
 	}
 	errno = saved;
@@ -123,7 +126,8 @@ bool emit_knows(struct thread *t, uint64_t since, const void *block)
 			return known;
 		if (words > 1 && (t->data[(since + 1) & t->mask] & TIDEMARK_ADDRESS_MASK) == address)
 			known = op == TIDEMARK_OP_ALLOC || op == TIDEMARK_OP_ALLOC_BIG || op == TIDEMARK_OP_REALLOC ||
-			        op == TIDEMARK_OP_REALLOC_BIG || (known && op != TIDEMARK_OP_FREE && op != TIDEMARK_OP_RETIRE);
+			        op == TIDEMARK_OP_REALLOC_BIG ||
+			        (known && op != TIDEMARK_OP_FREE && op != TIDEMARK_OP_RETIRE);
 		since += words;
 	}
 	return known;
@@ -189,7 +193,8 @@ void emit_move_begin(struct emit_move *m, const uintptr_t *frame, const void *bl
 	struct thread *t = enter_for_move(sp);
 	if (t) {
 		clock_fence();
-		if (thread_put(t, 2, tidemark_record_head(thread_stamp(t), TIDEMARK_OP_RETIRE), (uintptr_t)block, 0, 0)) {
+		if (thread_put(
+		        t, 2, tidemark_record_head(thread_stamp(t), TIDEMARK_OP_RETIRE), (uintptr_t)block, 0, 0)) {
 			m->t = t;
 			m->outer.ending = t->ending;
 			m->outer.ending_sp = t->ending_sp;
@@ -242,8 +247,8 @@ void emit_move_freed(struct emit_move *m, const uintptr_t *frame)
 	close_move(m, frame, TIDEMARK_OP_END);
 }
 
-void emit_move_done(struct emit_move *m, const uintptr_t *frame, const void *block, size_t size_bytes,
-    enum tidemark_api_id api)
+void emit_move_done(
+    struct emit_move *m, const uintptr_t *frame, const void *block, size_t size_bytes, enum tidemark_api_id api)
 {
 	if (recording == RECORDING_EARLY) {
 		keep_early(TIDEMARK_OP_FREE, (const void *)m->outer.ending, 0, TIDEMARK_API_MALLOC);
@@ -257,7 +262,8 @@ void emit_move_done(struct emit_move *m, const uintptr_t *frame, const void *blo
 	int saved = errno;
 	struct thread *t = enter_after_move(m, frame_sp(frame));
 	if (t)
-		emit_birth(t, frame_sp(frame), TIDEMARK_OP_REALLOC, block, size_bytes, frame_stack(t->stack, frame), api);
+		emit_birth(
+		    t, frame_sp(frame), TIDEMARK_OP_REALLOC, block, size_bytes, frame_stack(t->stack, frame), api);
 	else
 		emit_alloc_slow(frame, block, size_bytes, api);
 	errno = saved;

@@ -1,6 +1,6 @@
 /* What the hooks say to the ring: a block was born, ends, moves. The fast paths, inlined into the hooks.
- * Enters: the hook's frame and what the real call returned. Leaves: one record. Any thread, also in signal handlers; no lock,
- * no system call and no allocation in steady state; errno is kept. */
+ * Enters: the hook's frame and what the real call returned. Leaves: one record. Any thread, also in signal handlers; no
+ * lock, no system call and no allocation in steady state; errno is kept. */
 #ifndef EMIT_H
 #define EMIT_H
 
@@ -12,17 +12,17 @@
 #include "stack.h"
 #include "thread.h"
 
-/* The hook's own frame: saved frame pointer of its caller, return address, and above them the caller's stack. Use it in the
- * exported function itself. */
+/* The hook's own frame: saved frame pointer of its caller, return address, and above them the caller's stack. Use it in
+ * the exported function itself. */
 #define HOOK_FRAME ((const uintptr_t *)__builtin_frame_address(0))
 
-/* The value of a call that is given HOOK_FRAME. Something must happen after it: a call in tail position would become a jump
- * out of the hook, and its saved frame pointer would be overwritten before anybody read it. */
-#define KEEP_FRAME(call) \
-	({ \
-		__typeof__(call) kept_ = (call); \
-		__asm__ volatile("" : "+r"(kept_)); \
-		kept_; \
+/* The value of a call that is given HOOK_FRAME. Something must happen after it: a call in tail position would become a
+ * jump out of the hook, and its saved frame pointer would be overwritten before anybody read it. */
+#define KEEP_FRAME(call)                                                                                               \
+	({                                                                                                             \
+		__typeof__(call) kept_ = (call);                                                                       \
+		__asm__ volatile("" : "+r"(kept_));                                                                    \
+		kept_;                                                                                                 \
 	})
 
 INLINE uintptr_t frame_sp(const uintptr_t *frame)
@@ -39,7 +39,8 @@ INLINE uint32_t frame_stack(struct stack_state *stack, const uintptr_t *frame)
 	return stack_capture(stack, frame[1], frame_sp(frame), frame[0]);
 }
 
-/* Set by real.c: the allocator is none of those whose path from taking a block to returning is known to be long enough. */
+/* Set by real.c: the allocator is none of those whose path from taking a block to returning is known to be long enough.
+ */
 extern HIDDEN bool emit_fence_allocations;
 
 void emit_alloc_slow(const uintptr_t *frame, const void *block, size_t size_bytes, enum tidemark_api_id api);
@@ -59,7 +60,8 @@ INLINE void emit_birth(struct thread *t, uintptr_t sp, enum tidemark_op op, cons
 		uint64_t stamp = thread_stamp(t);
 		bool done;
 		if (likely(size_bytes <= UINT32_MAX))
-			done = thread_put(t, 3, tidemark_record_head(stamp, op), where, size_bytes | (uint64_t)node << 32, 0);
+			done = thread_put(
+			    t, 3, tidemark_record_head(stamp, op), where, size_bytes | (uint64_t)node << 32, 0);
 		else
 			done = thread_put(t, 4, tidemark_record_head(stamp, op + 1), where, node, size_bytes);
 		if (likely(done))
@@ -79,7 +81,8 @@ INLINE uint64_t emit_position(void)
 
 /* After the real call: a block was born, unless a hook that the real call went through recorded it already.
  * since: emit_position() before the real call */
-INLINE void emit_alloc(const uintptr_t *frame, uint64_t since, const void *block, size_t size_bytes, enum tidemark_api_id api)
+INLINE void emit_alloc(
+    const uintptr_t *frame, uint64_t since, const void *block, size_t size_bytes, enum tidemark_api_id api)
 {
 	struct thread *t = thread_self();
 	struct stack_state *stack;
@@ -125,8 +128,8 @@ struct emit_move {
 	struct emit_ending outer;
 };
 void emit_move_begin(struct emit_move *m, const uintptr_t *frame, const void *block);
-void emit_move_done(struct emit_move *m, const uintptr_t *frame, const void *block, size_t size_bytes,
-    enum tidemark_api_id api);
+void emit_move_done(
+    struct emit_move *m, const uintptr_t *frame, const void *block, size_t size_bytes, enum tidemark_api_id api);
 void emit_move_failed(struct emit_move *m, const uintptr_t *frame);
 void emit_move_freed(struct emit_move *m, const uintptr_t *frame);
 

@@ -1,5 +1,6 @@
-/* The C entry points. Enters: the program's calls. Leaves: what the real functions returned, with errno as they left it, and
- * one event for each call that made or ended a block. Every exported function here is called by the program, on any thread.
+/* The C entry points. Enters: the program's calls. Leaves: what the real functions returned, with errno as they left
+ * it, and one event for each call that made or ended a block. Every exported function here is called by the program, on
+ * any thread.
  *
  * No state is held across a real call, except that a realloc marks the block it may end (emit_move). */
 #include <dlfcn.h>
@@ -9,9 +10,9 @@
 #include <string.h>
 
 #include "arena.h"
+#include "emit.h"
 #include "hooks_cxx.h"
 #include "real.h"
-#include "emit.h"
 #include "stack.h"
 
 void cfree(void *block);
@@ -72,8 +73,8 @@ static void *resize_arena(const uintptr_t *frame, void *block, size_t size, enum
 	return born(frame, since, moved, size, api);
 }
 
-/* realloc(p, 0) frees in glibc and tcmalloc, and makes a new block elsewhere: what the real one returned tells. A NULL is a
- * failure only if it says so in errno. */
+/* realloc(p, 0) frees in glibc and tcmalloc, and makes a new block elsewhere: what the real one returned tells. A NULL
+ * is a failure only if it says so in errno. */
 static void *resize_to_nothing(const uintptr_t *frame, void *block, enum tidemark_api_id api)
 {
 	struct emit_move move;
@@ -139,7 +140,8 @@ EXPORT int posix_memalign(void **block, size_t alignment, size_t size)
 EXPORT void *aligned_alloc(size_t alignment, size_t size)
 {
 	uint64_t since = emit_position();
-	return KEEP_FRAME(born(HOOK_FRAME, since, real.aligned_alloc(alignment, size), size, TIDEMARK_API_ALIGNED_ALLOC));
+	return KEEP_FRAME(
+	    born(HOOK_FRAME, since, real.aligned_alloc(alignment, size), size, TIDEMARK_API_ALIGNED_ALLOC));
 }
 
 EXPORT void *memalign(size_t alignment, size_t size)

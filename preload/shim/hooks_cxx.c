@@ -9,30 +9,59 @@
 #include <string.h>
 
 #include "arena.h"
+#include "emit.h"
 #include "objects.h"
 #include "real.h"
-#include "emit.h"
 
 /* All forms take up to three words; the calling conventions do not mind words that the callee does not know. */
 typedef void *new_function(size_t size, uintptr_t second, uintptr_t third);
 typedef void delete_function(void *block, uintptr_t second, uintptr_t third);
 
 enum form {
-	NEW, NEW_ARRAY, NEW_NOTHROW, NEW_ARRAY_NOTHROW,
-	NEW_ALIGNED, NEW_ARRAY_ALIGNED, NEW_ALIGNED_NOTHROW, NEW_ARRAY_ALIGNED_NOTHROW,
-	DELETE, DELETE_ARRAY, DELETE_SIZED, DELETE_ARRAY_SIZED, DELETE_NOTHROW, DELETE_ARRAY_NOTHROW,
-	DELETE_ALIGNED, DELETE_ARRAY_ALIGNED, DELETE_SIZED_ALIGNED, DELETE_ARRAY_SIZED_ALIGNED,
-	DELETE_ALIGNED_NOTHROW, DELETE_ARRAY_ALIGNED_NOTHROW,
+	NEW,
+	NEW_ARRAY,
+	NEW_NOTHROW,
+	NEW_ARRAY_NOTHROW,
+	NEW_ALIGNED,
+	NEW_ARRAY_ALIGNED,
+	NEW_ALIGNED_NOTHROW,
+	NEW_ARRAY_ALIGNED_NOTHROW,
+	DELETE,
+	DELETE_ARRAY,
+	DELETE_SIZED,
+	DELETE_ARRAY_SIZED,
+	DELETE_NOTHROW,
+	DELETE_ARRAY_NOTHROW,
+	DELETE_ALIGNED,
+	DELETE_ARRAY_ALIGNED,
+	DELETE_SIZED_ALIGNED,
+	DELETE_ARRAY_SIZED_ALIGNED,
+	DELETE_ALIGNED_NOTHROW,
+	DELETE_ARRAY_ALIGNED_NOTHROW,
 	N_FORMS,
 };
 
 static const char *const form_names[N_FORMS] = {
-    "_Znwm", "_Znam", "_ZnwmRKSt9nothrow_t", "_ZnamRKSt9nothrow_t",
-    "_ZnwmSt11align_val_t", "_ZnamSt11align_val_t", "_ZnwmSt11align_val_tRKSt9nothrow_t",
+    "_Znwm",
+    "_Znam",
+    "_ZnwmRKSt9nothrow_t",
+    "_ZnamRKSt9nothrow_t",
+    "_ZnwmSt11align_val_t",
+    "_ZnamSt11align_val_t",
+    "_ZnwmSt11align_val_tRKSt9nothrow_t",
     "_ZnamSt11align_val_tRKSt9nothrow_t",
-    "_ZdlPv", "_ZdaPv", "_ZdlPvm", "_ZdaPvm", "_ZdlPvRKSt9nothrow_t", "_ZdaPvRKSt9nothrow_t",
-    "_ZdlPvSt11align_val_t", "_ZdaPvSt11align_val_t", "_ZdlPvmSt11align_val_t", "_ZdaPvmSt11align_val_t",
-    "_ZdlPvSt11align_val_tRKSt9nothrow_t", "_ZdaPvSt11align_val_tRKSt9nothrow_t",
+    "_ZdlPv",
+    "_ZdaPv",
+    "_ZdlPvm",
+    "_ZdaPvm",
+    "_ZdlPvRKSt9nothrow_t",
+    "_ZdaPvRKSt9nothrow_t",
+    "_ZdlPvSt11align_val_t",
+    "_ZdaPvSt11align_val_t",
+    "_ZdlPvmSt11align_val_t",
+    "_ZdaPvmSt11align_val_t",
+    "_ZdlPvSt11align_val_tRKSt9nothrow_t",
+    "_ZdaPvSt11align_val_tRKSt9nothrow_t",
 };
 
 static struct {
@@ -54,7 +83,8 @@ static bool is_cxx_library(const struct object *object)
 
 static bool imports_allocation(const struct object *object)
 {
-	static const char *const names[] = {"malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign"};
+	static const char *const names[] = {
+	    "malloc", "free", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign"};
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (object_imports(object, names[i]))
 			return true;
@@ -62,9 +92,10 @@ static bool imports_allocation(const struct object *object)
 	return false;
 }
 
-/* Are blocks of this definition's object seen by the C hooks alone? So it is where its operators stand on malloc and free,
- * however they keep their books; recording them here too would count such blocks twice, or end blocks that live on. An
- * object with only one of the two families passes too: its blocks come from, or go to, another one's functions. */
+/* Are blocks of this definition's object seen by the C hooks alone? So it is where its operators stand on malloc and
+ * free, however they keep their books; recording them here too would count such blocks twice, or end blocks that live
+ * on. An object with only one of the two families passes too: its blocks come from, or go to, another one's functions.
+ */
 static bool stands_on_malloc(uintptr_t definition)
 {
 	struct object object;
@@ -154,7 +185,8 @@ static NOINLINE void *new_block(const uintptr_t *frame, enum form form, size_t s
 	return block;
 }
 
-static NOINLINE void delete_block(const uintptr_t *frame, enum form form, void *block, uintptr_t second, uintptr_t third)
+static NOINLINE void delete_block(
+    const uintptr_t *frame, enum form form, void *block, uintptr_t second, uintptr_t third)
 {
 	uintptr_t record = atomic_load_explicit(&forms[form].record, memory_order_acquire);
 	struct emit_ending ending;
@@ -179,26 +211,26 @@ static NOINLINE void delete_block(const uintptr_t *frame, enum form form, void *
 
 #define PASS(form) atomic_load_explicit(&forms[form].pass, memory_order_relaxed)
 
-#define DEFINE_NEW(form, symbol, parameters, second, third) \
-	void *symbol parameters; \
-	EXPORT void *symbol parameters \
-	{ \
-		new_function *pass = (new_function *)PASS(form); \
-		if (likely(pass != NULL)) \
-			return pass(size, (second), (third)); \
-		return KEEP_FRAME(new_block(HOOK_FRAME, form, size, (second), (third))); \
+#define DEFINE_NEW(form, symbol, parameters, second, third)                                                            \
+	void *symbol parameters;                                                                                       \
+	EXPORT void *symbol parameters                                                                                 \
+	{                                                                                                              \
+		new_function *pass = (new_function *)PASS(form);                                                       \
+		if (likely(pass != NULL))                                                                              \
+			return pass(size, (second), (third));                                                          \
+		return KEEP_FRAME(new_block(HOOK_FRAME, form, size, (second), (third)));                               \
 	}
 
-#define DEFINE_DELETE(form, symbol, parameters, second, third) \
-	void symbol parameters; \
-	EXPORT void symbol parameters \
-	{ \
-		delete_function *pass = (delete_function *)PASS(form); \
-		if (likely(pass != NULL)) { \
-			pass(block, (second), (third)); \
-			return; \
-		} \
-		delete_block(HOOK_FRAME, form, block, (second), (third)); \
+#define DEFINE_DELETE(form, symbol, parameters, second, third)                                                         \
+	void symbol parameters;                                                                                        \
+	EXPORT void symbol parameters                                                                                  \
+	{                                                                                                              \
+		delete_function *pass = (delete_function *)PASS(form);                                                 \
+		if (likely(pass != NULL)) {                                                                            \
+			pass(block, (second), (third));                                                                \
+			return;                                                                                        \
+		}                                                                                                      \
+		delete_block(HOOK_FRAME, form, block, (second), (third));                                              \
 	}
 
 DEFINE_NEW(NEW, _Znwm, (size_t size), 0, 0)
@@ -220,7 +252,8 @@ DEFINE_DELETE(DELETE_NOTHROW, _ZdlPvRKSt9nothrow_t, (void *block, uintptr_t tag)
 DEFINE_DELETE(DELETE_ARRAY_NOTHROW, _ZdaPvRKSt9nothrow_t, (void *block, uintptr_t tag), tag, 0)
 DEFINE_DELETE(DELETE_ALIGNED, _ZdlPvSt11align_val_t, (void *block, uintptr_t alignment), alignment, 0)
 DEFINE_DELETE(DELETE_ARRAY_ALIGNED, _ZdaPvSt11align_val_t, (void *block, uintptr_t alignment), alignment, 0)
-DEFINE_DELETE(DELETE_SIZED_ALIGNED, _ZdlPvmSt11align_val_t, (void *block, size_t size, uintptr_t alignment), size, alignment)
+DEFINE_DELETE(
+    DELETE_SIZED_ALIGNED, _ZdlPvmSt11align_val_t, (void *block, size_t size, uintptr_t alignment), size, alignment)
 DEFINE_DELETE(DELETE_ARRAY_SIZED_ALIGNED, _ZdaPvmSt11align_val_t, (void *block, size_t size, uintptr_t alignment), size,
     alignment)
 DEFINE_DELETE(DELETE_ALIGNED_NOTHROW, _ZdlPvSt11align_val_tRKSt9nothrow_t,

@@ -1,15 +1,15 @@
 /* Hooks for jemalloc's extended interface. They are not exported: a program that asks whether mallocx exists, by a weak
- * reference or dlsym, must get the answer that it gets without us. Where a jemalloc is there, the slots through which the
- * loaded objects call it are pointed at the hooks. What the program finds by dlsym, or what a library loaded later calls,
- * is not recorded; a block that ends by free() all the same is counted as unknown there. */
+ * reference or dlsym, must get the answer that it gets without us. Where a jemalloc is there, the slots through which
+ * the loaded objects call it are pointed at the hooks. What the program finds by dlsym, or what a library loaded later
+ * calls, is not recorded; a block that ends by free() all the same is counted as unknown there. */
 #include "hooks_jemalloc.h"
 
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "objects.h"
 #include "emit.h"
+#include "objects.h"
 
 static struct {
 	void *(*mallocx)(size_t size, int flags);
@@ -82,14 +82,15 @@ static const struct {
 };
 #define N_HOOKS (sizeof(hooks) / sizeof(hooks[0]))
 
-static bool is_reference(const ElfW(Rela) *r)
+static bool is_reference(const ElfW(Rela) * r)
 {
 #if defined(__x86_64__)
 	unsigned type = ELF64_R_TYPE(r->r_info);
 	return r->r_addend == 0 && (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64);
 #elif defined(__aarch64__)
 	unsigned type = ELF64_R_TYPE(r->r_info);
-	return r->r_addend == 0 && (type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT || type == R_AARCH64_ABS64);
+	return r->r_addend == 0 &&
+	       (type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT || type == R_AARCH64_ABS64);
 #endif
 }
 

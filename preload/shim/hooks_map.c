@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 
-#include "real.h"
 #include "emit.h"
+#include "real.h"
 
 bool maps_recorded;
 

@@ -1,8 +1,9 @@
 /* Starts or finds the collector. Enters: options. Leaves: a connected socket.
  *
- * The target must not notice a child that it has to wait for. So a middle process starts the collector and ends at once;
- * its exit signal is 0, because a directly started collector's signal would become SIGCHLD at its exec. Both share
- * the target's memory until they are gone (CLONE_VM | CLONE_VFORK): copying page tables took 36 ms for a target of 1 GB. */
+ * The target must not notice a child that it has to wait for. So a middle process starts the collector and ends at
+ * once; its exit signal is 0, because a directly started collector's signal would become SIGCHLD at its exec. Both
+ * share the target's memory until they are gone (CLONE_VM | CLONE_VFORK): copying page tables took 36 ms for a target
+ * of 1 GB. */
 #include "join.h"
 
 #include <dlfcn.h>
@@ -85,8 +86,8 @@ int join_send_image(int socket, int memfd)
 	control.header.cmsg_len = CMSG_LEN(n * sizeof(int));
 	memcpy(CMSG_DATA(&control.header), fds, n * sizeof(int));
 	struct iovec part = {&message, sizeof(message)};
-	struct msghdr envelope = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-	    .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+	struct msghdr envelope = {
+	    .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(n * sizeof(int))};
 	long result;
 	do {
 		result = SYS3(sendmsg, socket, &envelope, MSG_NOSIGNAL);
@@ -103,7 +104,7 @@ struct start {
 	char **argv;
 	char **envp;
 	int listener;
-	char *stack; /* of the collector's process until it execs */
+	char *stack;        /* of the collector's process until it execs */
 	volatile int error; /* negative when the collector could not be executed */
 };
 
@@ -135,7 +136,8 @@ static int spawn(struct start *start)
 {
 	uint64_t all = ~0ull, mask = 0;
 	int saved = errno, status;
-	long stacks = SYS6(mmap, NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	long stacks =
+	    SYS6(mmap, NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (sys_failed(stacks))
 		return (int)stacks;
 	start->stack = (char *)stacks + STACK_BYTES;
@@ -187,11 +189,11 @@ static void clean_environment(char **kept, char **envp)
 
 static bool has_pid(const char *template)
 {
-	for (; *template; template++) {
+	for (; *template; template ++) {
 		if (template[0] == '%' && template[1] == 'p')
 			return true;
 		if (template[0] == '%' && template[1])
-			template++;
+			template ++;
 	}
 	return false;
 }
@@ -200,10 +202,13 @@ static void make_name(char *name)
 {
 	uint64_t random[2] = {0, 0};
 	if (SYS3(getrandom, random, sizeof(random), 1 /* GRND_NONBLOCK */) != sizeof(random)) {
-		struct { long seconds, nanoseconds; } now = {0, 0};
+		struct {
+			long seconds, nanoseconds;
+		} now = {0, 0};
 		SYS2(clock_gettime, 0, &now);
 		random[0] = (uint64_t)now.seconds << 30 ^ (uint64_t)now.nanoseconds;
-		random[1] = (uint64_t)SYS0(getpid) << 32 ^ (uintptr_t)name; /* the peer's credentials are what is checked */
+		random[1] =
+		    (uint64_t)SYS0(getpid) << 32 ^ (uintptr_t)name; /* the peer's credentials are what is checked */
 	}
 	struct text text = text_in(name, JOIN_NAME_BYTES);
 	text_put(&text, "tidemark-");

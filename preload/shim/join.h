@@ -5,11 +5,12 @@
 
 #include "options.h"
 
-/* Connect to the session called `name`, which ends at a comma or a NUL. returns: a socket, or a negative error number */
+/* Connect to the session called `name`, which ends at a comma or a NUL. returns: a socket, or a negative error number
+ */
 int join_session(const char *name);
 
-/* Start a collector beside this library, for a session of its own, and connect to it. name: filled in, JOIN_NAME_BYTES long.
- * returns: a socket, or a negative error number */
+/* Start a collector beside this library, for a session of its own, and connect to it. name: filled in, JOIN_NAME_BYTES
+ * long. returns: a socket, or a negative error number */
 #define JOIN_NAME_BYTES 64
 int join_new_session(const struct options *options, char **envp, char *name);
 

@@ -42,7 +42,8 @@ static const void *file_at(const struct file *file, uint64_t offset, uint64_t by
 	return offset <= file->size && bytes <= file->size - offset ? file->bytes + offset : NULL;
 }
 
-static const ElfW(Shdr) *find_symbol_table(const struct file *file, const ElfW(Ehdr) *header, const ElfW(Shdr) **names)
+static const ElfW(Shdr) *
+    find_symbol_table(const struct file *file, const ElfW(Ehdr) * header, const ElfW(Shdr) * *names)
 {
 	const ElfW(Shdr) *sections = file_at(file, header->e_shoff, (uint64_t)header->e_shnum * sizeof(*sections));
 	if (!sections || header->e_shentsize != sizeof(*sections))

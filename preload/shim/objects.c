@@ -23,15 +23,33 @@ static void take_dynamic(struct object *object)
 	ElfW(Xword) soname = 0, rela_bytes = 0, plt_bytes = 0;
 	for (const ElfW(Dyn) *d = object->dynamic; d->d_tag != DT_NULL; d++) {
 		switch (d->d_tag) {
-		case DT_SYMTAB: object->symbols = pointer_of(object, d->d_un.d_ptr); break;
-		case DT_STRTAB: object->strings = pointer_of(object, d->d_un.d_ptr); break;
-		case DT_GNU_HASH: object->gnu_hash = pointer_of(object, d->d_un.d_ptr); break;
-		case DT_VERSYM: object->versions = pointer_of(object, d->d_un.d_ptr); break;
-		case DT_RELA: object->relocations[0] = pointer_of(object, d->d_un.d_ptr); break;
-		case DT_JMPREL: object->relocations[1] = pointer_of(object, d->d_un.d_ptr); break;
-		case DT_RELASZ: rela_bytes = d->d_un.d_val; break;
-		case DT_PLTRELSZ: plt_bytes = d->d_un.d_val; break;
-		case DT_SONAME: soname = d->d_un.d_val; break;
+		case DT_SYMTAB:
+			object->symbols = pointer_of(object, d->d_un.d_ptr);
+			break;
+		case DT_STRTAB:
+			object->strings = pointer_of(object, d->d_un.d_ptr);
+			break;
+		case DT_GNU_HASH:
+			object->gnu_hash = pointer_of(object, d->d_un.d_ptr);
+			break;
+		case DT_VERSYM:
+			object->versions = pointer_of(object, d->d_un.d_ptr);
+			break;
+		case DT_RELA:
+			object->relocations[0] = pointer_of(object, d->d_un.d_ptr);
+			break;
+		case DT_JMPREL:
+			object->relocations[1] = pointer_of(object, d->d_un.d_ptr);
+			break;
+		case DT_RELASZ:
+			rela_bytes = d->d_un.d_val;
+			break;
+		case DT_PLTRELSZ:
+			plt_bytes = d->d_un.d_val;
+			break;
+		case DT_SONAME:
+			soname = d->d_un.d_val;
+			break;
 		}
 	}
 	object->n_relocations[0] = rela_bytes / sizeof(ElfW(Rela));
@@ -145,7 +163,8 @@ bool object_imports(const struct object *object, const char *name)
 {
 	const struct gnu_hash *hash = (const struct gnu_hash *)object->gnu_hash;
 	for (uint32_t i = 1; hash && i < hash->first_symbol; i++) {
-		if (object->symbols[i].st_shndx == SHN_UNDEF && strcmp(object->strings + object->symbols[i].st_name, name) == 0)
+		if (object->symbols[i].st_shndx == SHN_UNDEF &&
+		    strcmp(object->strings + object->symbols[i].st_name, name) == 0)
 			return true;
 	}
 	return false;

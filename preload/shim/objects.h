@@ -11,16 +11,16 @@
 
 struct object {
 	uintptr_t base;
-	const char *path; /* the loader's; empty for the program itself */
+	const char *path;   /* the loader's; empty for the program itself */
 	const char *soname; /* NULL when it has none */
-	const ElfW(Phdr) *headers;
+	const ElfW(Phdr) * headers;
 	unsigned n_headers;
-	const ElfW(Dyn) *dynamic;
-	const ElfW(Sym) *symbols;
+	const ElfW(Dyn) * dynamic;
+	const ElfW(Sym) * symbols;
 	const char *strings;
-	const ElfW(Half) *versions; /* NULL when there are none */
-	const uint32_t *gnu_hash;   /* NULL when there is none */
-	const ElfW(Rela) *relocations[2]; /* DT_RELA, DT_JMPREL */
+	const ElfW(Half) * versions;       /* NULL when there are none */
+	const uint32_t *gnu_hash;          /* NULL when there is none */
+	const ElfW(Rela) * relocations[2]; /* DT_RELA, DT_JMPREL */
 	size_t n_relocations[2];
 };
 
@@ -43,8 +43,8 @@ bool object_imports(const struct object *object, const char *name);
 /* The next definition after this library in the loader's order, as RTLD_NEXT finds it while nothing was dlopened. */
 void *objects_next(const char *name, bool hidden);
 
-/* The definition that a reference in the object around `caller` is bound to when the program itself has none: in that object
- * or, breadth first, in those it needs. NULL when there is none. */
+/* The definition that a reference in the object around `caller` is bound to when the program itself has none: in that
+ * object or, breadth first, in those it needs. NULL when there is none. */
 void *objects_find_from(uintptr_t caller, const char *name);
 
 /* Find the object that contains an address. returns: false when there is none */

@@ -8,7 +8,7 @@ enum option {
 #define X(field, name, value, help) OPTION_##field,
 	OPTIONS(X)
 #undef X
-	N_OPTIONS,
+	    N_OPTIONS,
 };
 
 static const char *const option_names[N_OPTIONS] = {

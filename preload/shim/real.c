@@ -1,5 +1,5 @@
-/* Finds the real functions. Enters: names. Leaves: the table `real`. The only place that calls dlsym; runs before there are
- * threads, and while it runs allocations come from the arena. */
+/* Finds the real functions. Enters: names. Leaves: the table `real`. The only place that calls dlsym; runs before there
+ * are threads, and while it runs allocations come from the arena. */
 #include "real.h"
 
 #include <dlfcn.h>
@@ -209,10 +209,10 @@ void *real_next(const char *name)
 	return found;
 }
 
-#define FIND(name, stand_in) \
-	do { \
-		void *found = real_next(#name); \
-		next.name = found ? (__typeof__(next.name))found : (stand_in); \
+#define FIND(name, stand_in)                                                                                           \
+	do {                                                                                                           \
+		void *found = real_next(#name);                                                                        \
+		next.name = found ? (__typeof__(next.name))found : (stand_in);                                         \
 	} while (0)
 
 void real_init(void)
@@ -227,7 +227,8 @@ void real_init(void)
 	FIND(calloc, first_calloc);
 	FIND(realloc, first_realloc);
 	FIND(reallocarray, no_reallocarray);
-	next.cfree = (__typeof__(next.cfree))objects_next("cfree", true); /* glibc hides it from dlsym, not from old programs */
+	next.cfree =
+	    (__typeof__(next.cfree))objects_next("cfree", true); /* glibc hides it from dlsym, not from old programs */
 	if (!next.cfree)
 		next.cfree = next.free;
 	FIND(posix_memalign, first_posix_memalign);

@@ -1,6 +1,7 @@
-/* The functions that the hooks stand in front of: the next definitions after this library, as the program would have found
- * them without it. Every pointer can be called at any time: until the first call of real_init they point to functions
- * that look them up first, and what nobody defines has a stand-in. Written once, by the first call, before there are threads. */
+/* The functions that the hooks stand in front of: the next definitions after this library, as the program would have
+ * found them without it. Every pointer can be called at any time: until the first call of real_init they point to
+ * functions that look them up first, and what nobody defines has a stand-in. Written once, by the first call, before
+ * there are threads. */
 #ifndef REAL_H
 #define REAL_H
 

@@ -24,12 +24,12 @@
 
 #define KIB 1024ull
 #define MIB (1024 * KIB)
-#define PAGE_BYTES (4 * KIB) /* alignment of the layout; larger pages are handled by STEP_BYTES */
+#define PAGE_BYTES (4 * KIB)  /* alignment of the layout; larger pages are handled by STEP_BYTES */
 #define STEP_BYTES (64 * KIB) /* areas open in such steps; a multiple of every page size in use */
 #define LARGE_STEP_BYTES MIB
-#define MAX_SCALE 9 /* growing areas shrink to 1/512 at most: 128 KiB of trie, 192 KiB of rings */
+#define MAX_SCALE 9  /* growing areas shrink to 1/512 at most: 128 KiB of trie, 192 KiB of rings */
 #define FILE_SCALE 5 /* where the memory is a file that must be allocated as a whole: about 14 MiB */
-#define AS_SHARE 8 /* of a limited address space Tidemark takes at most an eighth */
+#define AS_SHARE 8   /* of a limited address space Tidemark takes at most an eighth */
 #define PRIVATE_RESERVE_BYTES (16 * MIB)
 #define PRIVATE_MAX_BYTES (256 * MIB) /* 10,000 threads do not pass it; further threads record without stacks */
 
@@ -233,11 +233,13 @@ void shm_discard(void)
 static void raise_to(_Atomic uint64_t *value, uint64_t to)
 {
 	uint64_t old = atomic_load_explicit(value, memory_order_relaxed);
-	while (old < to && !atomic_compare_exchange_weak_explicit(value, &old, to, memory_order_release, memory_order_relaxed))
+	while (old < to &&
+	       !atomic_compare_exchange_weak_explicit(value, &old, to, memory_order_release, memory_order_relaxed))
 		;
 }
 
-/* Open [0, bytes) at base, rounded up to a step, by mprotect. Racing threads open overlapping ranges, which is harmless. */
+/* Open [0, bytes) at base, rounded up to a step, by mprotect. Racing threads open overlapping ranges, which is
+ * harmless. */
 static bool open_to(char *base, _Atomic uint64_t *opened, uint64_t bytes, uint64_t size_bytes)
 {
 	uint64_t old = atomic_load_explicit(opened, memory_order_acquire);
@@ -276,8 +278,8 @@ uint32_t shm_put_string(const char *s, size_t n)
 	do {
 		if (n >= shm->strings.size_bytes || at + n + 1 > shm->strings.size_bytes)
 			return 0;
-	} while (!atomic_compare_exchange_weak_explicit(&shm->strings_used_bytes, &at, at + n + 1, memory_order_relaxed,
-	    memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+	    &shm->strings_used_bytes, &at, at + n + 1, memory_order_relaxed, memory_order_relaxed));
 	if (!shm_ensure(&shm->strings, at + n + 1))
 		return 0;
 	char *to = shm_at(&shm->strings, at);
@@ -288,7 +290,8 @@ uint32_t shm_put_string(const char *s, size_t n)
 
 static void *map_private(uint64_t bytes)
 {
-	long address = SYS6(mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	long address =
+	    SYS6(mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return sys_failed(address) ? NULL : (void *)address;
 }
 
@@ -297,7 +300,8 @@ void *shm_private(size_t n)
 	uint64_t bytes = round_up(n, 64);
 	if (bytes >= PAGE_BYTES)
 		bytes = round_up(bytes, PAGE_BYTES);
-	if (atomic_fetch_add_explicit(&private_memory.total_bytes, bytes, memory_order_relaxed) + bytes > PRIVATE_MAX_BYTES) {
+	if (atomic_fetch_add_explicit(&private_memory.total_bytes, bytes, memory_order_relaxed) + bytes >
+	    PRIVATE_MAX_BYTES) {
 		atomic_fetch_sub_explicit(&private_memory.total_bytes, bytes, memory_order_relaxed);
 		return NULL;
 	}
@@ -306,11 +310,12 @@ void *shm_private(size_t n)
 	do {
 		start = bytes >= PAGE_BYTES ? round_up(at, PAGE_BYTES) : at;
 	} while (start + bytes <= private_memory.reserved_bytes &&
-	         !atomic_compare_exchange_weak_explicit(&private_memory.used_bytes, &at, start + bytes, memory_order_relaxed,
-	             memory_order_relaxed));
+	         !atomic_compare_exchange_weak_explicit(
+	             &private_memory.used_bytes, &at, start + bytes, memory_order_relaxed, memory_order_relaxed));
 	if (start + bytes > private_memory.reserved_bytes)
 		memory = map_private(round_up(bytes, PAGE_BYTES));
-	else if (open_to(private_memory.base, &private_memory.opened_bytes, start + bytes, private_memory.reserved_bytes))
+	else if (open_to(
+	             private_memory.base, &private_memory.opened_bytes, start + bytes, private_memory.reserved_bytes))
 		memory = private_memory.base + start;
 	if (memory && proc_self)
 		atomic_fetch_add_explicit(&proc_self->own_private_bytes, bytes, memory_order_relaxed);

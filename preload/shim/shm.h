@@ -26,10 +26,10 @@ static inline void *shm_at(const struct tidemark_area *area, uint64_t offset_byt
 	return (char *)shm + area->offset_bytes + offset_bytes;
 }
 
-/* Make the first `bytes` of an area accessible in this process. The extent opened so far is private to a process, because
- * a forked child inherits only what its parent had opened by then.
- * returns: false when the area is smaller than that, or mprotect failed (a failure is remembered, not retried)
- * cost:    one compare when it is open; threads: any, lock-free, async-signal-safe */
+/* Make the first `bytes` of an area accessible in this process. The extent opened so far is private to a process,
+ * because a forked child inherits only what its parent had opened by then. returns: false when the area is smaller than
+ * that, or mprotect failed (a failure is remembered, not retried) cost:    one compare when it is open; threads: any,
+ * lock-free, async-signal-safe */
 bool shm_ensure(const struct tidemark_area *area, uint64_t bytes);
 
 /* Copy n bytes and a NUL into the strings area. returns: the offset, 0 when there is no room */

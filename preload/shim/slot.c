@@ -64,8 +64,8 @@ static bool pop_free(uint32_t *slot)
 		if (i >= TIDEMARK_MAX_PROCS || !shm_ensure(&shm->procs, (i + 1) * sizeof(struct tidemark_proc)))
 			return false;
 		uint32_t next = atomic_load_explicit(&proc_at(i)->next_free, memory_order_relaxed);
-		if (atomic_compare_exchange_weak_explicit(&shm->free_procs, &top, ((top >> 16) + 1) << 16 | (next & 0xffff),
-		        memory_order_acq_rel, memory_order_acquire)) {
+		if (atomic_compare_exchange_weak_explicit(&shm->free_procs, &top,
+		        ((top >> 16) + 1) << 16 | (next & 0xffff), memory_order_acq_rel, memory_order_acquire)) {
 			*slot = i;
 			return true;
 		}
@@ -96,8 +96,8 @@ static bool find_slot(uint32_t *slot)
 
 static void clear_counters(struct tidemark_proc *p)
 {
-	_Atomic uint64_t *counters[] = {&p->lost_events, &p->early_events, &p->cut_stacks, &p->broken_stacks, &p->lost_stacks,
-	    &p->stalls, &p->stall_ns, &p->lost_names};
+	_Atomic uint64_t *counters[] = {&p->lost_events, &p->early_events, &p->cut_stacks, &p->broken_stacks,
+	    &p->lost_stacks, &p->stalls, &p->stall_ns, &p->lost_names};
 	for (unsigned i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		atomic_store_explicit(counters[i], 0, memory_order_relaxed);
 	atomic_store_explicit(&p->exit_status_known, 0, memory_order_relaxed);
@@ -110,7 +110,8 @@ bool slot_claim(void)
 	if (!record_children || atomic_load_explicit(&shm->detached, memory_order_relaxed))
 		return false;
 	if (!find_slot(&slot)) {
-		atomic_fetch_add_explicit(&proc_self->lost_events, 1, memory_order_relaxed); /* all that we can still say */
+		atomic_fetch_add_explicit(
+		    &proc_self->lost_events, 1, memory_order_relaxed); /* all that we can still say */
 		return false;
 	}
 	const struct tidemark_proc *parent = proc_self;

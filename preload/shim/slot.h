@@ -14,7 +14,8 @@ bool slot_init(bool children, uint32_t exe_string, uint32_t cmdline_string, uint
  * returns: false when it is not to be, or cannot be, recorded */
 bool slot_claim(void);
 
-/* Did the fork go past libc, so that the kernel holds no robust list for this thread? True only until the claim ends. */
+/* Did the fork go past libc, so that the kernel holds no robust list for this thread? True only until the claim ends.
+ */
 bool slot_is_raw(void);
 
 /* Run by exit() after everything else: tell the status, and as PID 1 wait for the collector to finish. */

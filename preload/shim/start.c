@@ -1,6 +1,6 @@
 /* The constructor: decides whether this process is recorded, and sets everything up before any other constructor runs
- * (the library is linked with -z initfirst, so libc's own has not run either). Enters: argv and envp. Leaves: recording on,
- * or a library that only passes calls through. Keeps no descriptor open and creates no thread. */
+ * (the library is linked with -z initfirst, so libc's own has not run either). Enters: argv and envp. Leaves: recording
+ * on, or a library that only passes calls through. Keeps no descriptor open and creates no thread. */
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,9 +55,9 @@ static void say(const char *what, const char *detail)
 static char session_entry[sizeof("TIDEMARK_SESSION=") + JOIN_NAME_BYTES + MAX_PATH];
 static char children_entry[32];
 
-/* Name the session that this process started to all that it starts. libc takes the kernel's array only after us, and the
- * array cannot grow: the new variable takes the place of TIDEMARK_OUTPUT, and carries its value behind a comma for a
- * process that cannot reach the session. */
+/* Name the session that this process started to all that it starts. libc takes the kernel's array only after us, and
+ * the array cannot grow: the new variable takes the place of TIDEMARK_OUTPUT, and carries its value behind a comma for
+ * a process that cannot reach the session. */
 static void name_session(const char *name)
 {
 	struct text text = text_in(session_entry, sizeof(session_entry));
@@ -68,7 +68,8 @@ static void name_session(const char *name)
 	*(options.session_slot ? options.session_slot : options.output_slot) = session_entry;
 }
 
-/* The next images of this process will see in it that they are still the one to record, and children that they are not. */
+/* The next images of this process will see in it that they are still the one to record, and children that they are not.
+ */
 static void name_only_process(void)
 {
 	if (options.children || options.children_of || !options.children_slot)

@@ -49,7 +49,7 @@ static inline long sys_call(long number, long a, long b, long c, long d, long e,
 #define SYS3(name, a, b, c) sys_call(SYS_##name, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define SYS4(name, a, b, c, d) sys_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define SYS5(name, a, b, c, d, e) sys_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), 0)
-#define SYS6(name, a, b, c, d, e, f) \
+#define SYS6(name, a, b, c, d, e, f)                                                                                   \
 	sys_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 /* Did a call that returns an address or a length fail? */

@@ -1,6 +1,6 @@
 /* Attaches threads to rings and decides what thread_enter's compare cannot.
- * Enters: a hook on a thread whose state is closed, full, wiped or missing. Leaves: an entered state, or a counted loss.
- * Called by the record functions on every thread, also in signal handlers and in forked children. */
+ * Enters: a hook on a thread whose state is closed, full, wiped or missing. Leaves: an entered state, or a counted
+ * loss. Called by the record functions on every thread, also in signal handlers and in forked children. */
 #include "thread.h"
 
 #include <pthread.h>
@@ -23,9 +23,10 @@
 #define N_LARGE_RINGS 256u   /* of 64 KiB */
 #define N_MEDIUM_RINGS 1024u /* of 16 KiB; all further ones have 4 KiB */
 #define GROWTH 4u
-#define MAX_RING_BYTES (1024 * KIB) /* 64 KiB grow twice; a ring of 1 MiB bridges about a millisecond of the busiest thread */
-#define ATTACH_PAUSES 100    /* milliseconds to wait for a ring to be recycled when all are in use */
-#define RETRY_EVENTS 1024u   /* then this many events of the thread are let go before the next try */
+#define MAX_RING_BYTES                                                                                                 \
+	(1024 * KIB)       /* 64 KiB grow twice; a ring of 1 MiB bridges about a millisecond of the busiest thread */
+#define ATTACH_PAUSES 100  /* milliseconds to wait for a ring to be recycled when all are in use */
+#define RETRY_EVENTS 1024u /* then this many events of the thread are let go before the next try */
 
 struct thread thread_idle;
 _Thread_local intptr_t thread_offset __attribute__((tls_model("initial-exec")));
@@ -38,7 +39,7 @@ enum { PROCESS_NEW = 0, PROCESS_CLAIMING = 1, PROCESS_LIVE = 2, PROCESS_OFF = 3 
 static struct slab {
 	_Alignas(128) _Atomic uint32_t process;
 	struct thread threads[TIDEMARK_MAX_RINGS];
-} *slab;
+} * slab;
 static bool kernel_wipes;
 
 static bool map_slab(void *at)
@@ -104,8 +105,8 @@ static bool pop_free(uint32_t *index)
 		if (!open_descriptor(i))
 			return false;
 		uint32_t next = atomic_load_explicit(&ring_at(i)->next_free, memory_order_relaxed);
-		if (atomic_compare_exchange_weak_explicit(&shm->free_rings, &top, ((top >> 16) + 1) << 16 | (next & 0xffff),
-		        memory_order_acq_rel, memory_order_acquire)) {
+		if (atomic_compare_exchange_weak_explicit(&shm->free_rings, &top,
+		        ((top >> 16) + 1) << 16 | (next & 0xffff), memory_order_acq_rel, memory_order_acquire)) {
 			*index = i;
 			return true;
 		}
@@ -135,8 +136,8 @@ static bool claim_new(uint32_t *index, uint32_t bytes)
 			bytes = ring_bytes(atomic_load_explicit(&shm->n_rings, memory_order_relaxed));
 		if (at + bytes > shm->ring_data.size_bytes)
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&shm->ring_data_used_bytes, &at, at + bytes, memory_order_relaxed,
-	    memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+	    &shm->ring_data_used_bytes, &at, at + bytes, memory_order_relaxed, memory_order_relaxed));
 	uint32_t i = atomic_fetch_add_explicit(&shm->n_rings, 1, memory_order_relaxed);
 	if (!open_descriptor(i))
 		return false;
@@ -201,9 +202,10 @@ static void set_limit(struct thread *t)
 	t->open_limit = next < full ? next : full;
 }
 
-/* Bind descriptor i to this thread. of: its level 0 when this is the nested level. least: where its cursor starts or above.
- * returns: the state, open; NULL when its ring's memory cannot be opened (the descriptor stays unused) */
-static struct thread *bind_ring(uint32_t i, const struct thread *of, struct stack_state *stack, uint64_t least, bool raw)
+/* Bind descriptor i to this thread. of: its level 0 when this is the nested level. least: where its cursor starts or
+ * above. returns: the state, open; NULL when its ring's memory cannot be opened (the descriptor stays unused) */
+static struct thread *bind_ring(
+    uint32_t i, const struct thread *of, struct stack_state *stack, uint64_t least, bool raw)
 {
 	struct tidemark_ring *ring = ring_at(i);
 	struct thread *t = &slab->threads[i];
@@ -251,8 +253,8 @@ static struct thread *attach_ring(const struct thread *of, bool raw)
 	return t;
 }
 
-/* Move level 0 from a full ring to one of four times its size, while others have enough left. Its cursor continues above
- * the old one, so that positions stay comparable (emit_position). The old ring is the collector's to recycle.
+/* Move level 0 from a full ring to one of four times its size, while others have enough left. Its cursor continues
+ * above the old one, so that positions stay comparable (emit_position). The old ring is the collector's to recycle.
  * returns: the thread's state in the new ring, closed as the old one was; NULL when it stays */
 static struct thread *move_to_larger(struct thread *t)
 {
@@ -292,8 +294,8 @@ out:
 	return n;
 }
 
-/* Move the limit on by a quarter of the ring, telling the collector. When the ring is full, move to a larger one, or wait.
- * returns: the state to go on with; NULL when the recording is over */
+/* Move the limit on by a quarter of the ring, telling the collector. When the ring is full, move to a larger one, or
+ * wait. returns: the state to go on with; NULL when the recording is over */
 static struct thread *extend(struct thread *t)
 {
 	if (atomic_load_explicit(&shm->detached, memory_order_relaxed))
@@ -371,8 +373,8 @@ void thread_lose(struct thread *t)
 	atomic_fetch_add_explicit(&proc_self->lost_events, 1, memory_order_relaxed);
 }
 
-/* It was left if its caller's frame is not below us any more. Only within the thread's own stack: an alternate stack may
- * lie anywhere. A hook deeper than the abandoned one cannot tell; it uses level 1, which is as good. */
+/* It was left if its caller's frame is not below us any more. Only within the thread's own stack: an alternate stack
+ * may lie anywhere. A hook deeper than the abandoned one cannot tell; it uses level 1, which is as good. */
 bool thread_was_abandoned(uintptr_t then, uintptr_t now)
 {
 	uintptr_t low, high;

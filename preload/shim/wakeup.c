@@ -9,8 +9,9 @@
 
 #define MS 1000000ull
 #define WAIT_NS (10 * MS)
-#define DEAD_NS (2000 * MS)  /* neither heartbeat nor progress: the collector is gone or stopped */
-#define STUCK_NS (10000 * MS) /* heartbeat but no progress: its disk hangs, perhaps on a file system that the target serves */
+#define DEAD_NS (2000 * MS) /* neither heartbeat nor progress: the collector is gone or stopped */
+#define STUCK_NS                                                                                                       \
+	(10000 * MS) /* heartbeat but no progress: its disk hangs, perhaps on a file system that the target serves */
 
 void wakeup_collector(void)
 {
