@@ -22,7 +22,8 @@
 
 struct thread {                        /* one level of one thread; owner only */
 	_Alignas(128) uint64_t cursor; /* words appended */
-	uint64_t limit; /* what cursor may reach without a look at the ring; 0 while closed, unattached, not recording */
+	uint64_t
+	    limit; /* what cursor may reach without a look at the ring; 0 while closed, unattached, not recording */
 	uint64_t open_limit; /* limit's value while no hook is at work; 0: wiped by fork, or the recording ended */
 	uint64_t last_stamp;
 	uint64_t *data;
