@@ -7,11 +7,11 @@
 #include "shm.h"
 #include "unwind_rules.h"
 
-#define UNIT_BITS 12
+#define MAX_POINTS 24u /* that one key may depend on */
+#define UNIT_BITS 13
 #define UNIT_MASK ((1u << UNIT_BITS) - 1)
 #define HEAD_UNITS 4u
 #define SLOT_BITS 16 /* of a packed check: the slot's distance from sp; 48 are left for the value */
-#define MAX_POINT 4095u
 
 static_assert(sizeof(struct recall_entry) == HEAD_UNITS * sizeof(uint64_t), "arena unit");
 static_assert(RECALL_ARENA_UNITS <= UNIT_MASK, "units fit the index");
@@ -47,15 +47,40 @@ void recall_reset(struct recall *r)
 	memset(r->index, 0, sizeof(r->index));
 }
 
-static inline uint64_t key_of(uint64_t pc, uint64_t sp, uint16_t point, uint64_t high)
+static inline uint16_t point_tag(uint64_t key)
 {
-	uint64_t slot = sp + 8ull * point;
-	return mix(mix(pc, sp), slot <= high - 8 ? load(slot) : 0);
+	return (uint16_t)(key >> 48);
 }
 
-static inline uint16_t *point_of(struct recall *r, uint64_t pc, uint64_t sp)
+/* Where the walks of this key part: words above sp; 0 when they do not. */
+static inline uint16_t find_point(const struct recall *r, uint64_t key)
 {
-	return &r->points[mix(pc, sp) % RECALL_POINTS];
+	const struct recall_point *pair = &r->points[key % RECALL_POINTS & ~1ull];
+	if (pair[0].tag == point_tag(key))
+		return pair[0].distance;
+	return pair[1].tag == point_tag(key) ? pair[1].distance : 0;
+}
+
+static void add_point(struct recall *r, uint64_t key, uint16_t distance)
+{
+	struct recall_point *pair = &r->points[key % RECALL_POINTS & ~1ull];
+	uint64_t way = pair[0].distance && pair[0].tag != point_tag(key);
+	if (way && pair[1].distance && pair[1].tag != point_tag(key))
+		way = r->victim++ % 2;
+	pair[way] = (struct recall_point){point_tag(key), distance};
+}
+
+/* A key for the walks that may be meant: from pc and sp on, the value of each slot where those that agreed so far have parted. */
+static inline uint64_t find_key(const struct recall *r, uint64_t pc, uint64_t sp, uint64_t high)
+{
+	uint64_t key = mix(pc, sp);
+	for (uint32_t i = 0; i < MAX_POINTS; i++) {
+		uint64_t distance = find_point(r, key);
+		if (distance == 0 || sp + 8 * distance > high - 8)
+			break;
+		key = mix(key, load(sp + 8 * distance));
+	}
+	return key;
 }
 
 static inline uint64_t packed_slot(uint64_t packed, uint64_t sp)
@@ -74,26 +99,26 @@ static inline uint64_t find_changed(const uint64_t *packed, uint32_t n, uint64_t
 
 uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp, uint64_t high)
 {
-	uint16_t *point = point_of(r, pc, sp);
-	uint64_t key = key_of(pc, sp, *point, high);
+	uint64_t key = find_key(r, pc, sp, high);
 	const uint32_t *set = r->index[key % RECALL_SETS];
 	uint32_t tag = tag_of(key);
-	uint32_t n_failed = 0;
-	uint64_t slot = 0;
+	uint64_t changed = 0;
+	uint32_t n_changed = 0;
 	for (uint32_t i = 0; i < RECALL_WAYS; i++) {
 		if (set[i] == 0 || (set[i] & ~UNIT_MASK) != tag)
 			continue;
 		const struct recall_entry *e = entry_at(r, set[i] & UNIT_MASK);
 		if (e->pc != pc || e->sp != sp || (e->bp_live && e->bp != bp))
 			continue;
-		slot = find_changed((const uint64_t *)(e + 1), e->n_checks, sp);
+		uint64_t slot = find_changed((const uint64_t *)(e + 1), e->n_checks, sp);
 		if (slot == 0)
 			return e->node;
-		n_failed++;
+		changed = slot;
+		n_changed++;
 	}
-	/* Several walks share this key: let a slot in which they differ become part of it. */
-	if (n_failed > 1 && slot - sp < 8ull * MAX_POINT)
-		*point = (uint16_t)((slot - sp) / 8);
+	/* Too many for one key: from now on they part at this slot. The first that differs, from the leaf, is one that all read. */
+	if (n_changed > 1 && (changed - sp) / 8 <= UINT16_MAX)
+		add_point(r, key, (uint16_t)((changed - sp) / 8));
 	return 0;
 }
 
@@ -235,7 +260,7 @@ void recall_remember(struct recall *r, uint32_t node, uint64_t high)
 	if (!pack(r, leaf->sp, (uint64_t *)(e + 1)))
 		return;
 	*e = (struct recall_entry){pc, leaf->sp, leaf->bp, node, (uint16_t)r->n_checks, (uint16_t)leaf->bp_live};
-	uint64_t key = key_of(pc, leaf->sp, *point_of(r, pc, leaf->sp), high);
+	uint64_t key = find_key(r, pc, leaf->sp, high);
 	*choose_way(r, key) = tag_of(key) | unit;
 }
 

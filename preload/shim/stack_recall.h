@@ -22,11 +22,11 @@
 #define RECALL_FRAMES 256u
 #define RECALL_CHECKS 512u
 #define RECALL_SEGMENTS 4u
-#define RECALL_SEGMENT_UNITS 1020u /* of 8 bytes; all segments 32 KiB: about 170 stacks of 20 frames */
+#define RECALL_SEGMENT_UNITS 2040u /* of 8 bytes; all segments 64 KiB: about 330 stacks of 20 frames */
 #define RECALL_ARENA_UNITS (RECALL_SEGMENTS * RECALL_SEGMENT_UNITS)
-#define RECALL_SETS 128u
+#define RECALL_SETS 256u
 #define RECALL_WAYS 4u
-#define RECALL_POINTS 256u
+#define RECALL_POINTS 1024u /* in pairs */
 #define RECALL_RECENT 128u
 
 /* A stack slot that a walk read, and what it found. */
@@ -46,6 +46,13 @@ struct recall_entry {
 	uint16_t bp_live;
 };
 
+/* Where remembered walks part. Those that agree so far (tag: of the key that stands for this) all read this slot next, and find
+ * different values in it. */
+struct recall_point {
+	uint16_t tag;
+	uint16_t distance; /* of the slot, in words above sp; 0: they do not part */
+};
+
 struct recall {
 	/* The trail. */
 	uint32_t n; /* frames */
@@ -53,10 +60,9 @@ struct recall {
 	bool broken;
 	struct unwind_known frames[RECALL_FRAMES];
 	struct recall_check checks[RECALL_CHECKS];
-	/* The memo. The index finds an entry by pc, sp and the value of one more slot: one that told apart two walks with the same
-	 * pc and sp before. */
-	uint32_t index[RECALL_SETS][RECALL_WAYS]; /* tag << 12 | unit of the arena; 0: empty */
-	uint16_t points[RECALL_POINTS];           /* that slot, in words above sp */
+	/* The memo. The index finds an entry by pc, sp and the values of the slots where such walks parted before. */
+	uint32_t index[RECALL_SETS][RECALL_WAYS]; /* tag << 13 | unit of the arena; 0: empty */
+	struct recall_point points[RECALL_POINTS];
 	uint32_t recent[RECALL_RECENT];           /* nodes that were walked to and not remembered */
 	uint32_t head;                            /* arena unit to write next; 0: nothing was written yet */
 	uint32_t victim;

@@ -262,6 +262,29 @@ static void run_timer(unsigned seed, unsigned n)
 	may_throw = 1;
 }
 
+/* Jump out of whatever the timer finds: also out of a walk that is being remembered. */
+static void run_abandoned(unsigned seed, char *other_stack)
+{
+	struct itimerval once = {{0, 0}, {0, 170}};
+	may_throw = 0;
+	on_signal(SIGALRM, seed % 2 ? 0 : SA_ONSTACK);
+	for (volatile unsigned i = 0; i < 300; i++) {
+		asm_other_stack = other_stack;
+		if (sigsetjmp(out, 1) == 0) {
+			jump_out = 1;
+			setitimer(ITIMER_REAL, &once, nullptr);
+			for (unsigned k = 0; jump_out && k < 1000; k++)
+				call((seed + k) % 8, (seed + k % 5) * 2654435761u);
+			while (jump_out)
+				pause();
+		}
+		if (checker_sync)
+			checker_sync();
+	}
+	asm_other_stack = other_stack;
+	may_throw = 1;
+}
+
 static jmp_buf back;
 
 static long jumper(unsigned depth, unsigned seed)
@@ -355,6 +378,7 @@ int main(int argc, char **argv)
 	run_children(argv[2], seed);
 	asm_other_stack = other_stack; /* whoever had it was left by an exception or a jump */
 	run_timer(seed, 300);
+	run_abandoned(seed, other_stack);
 	run_plain(seed + 1, 300);
 	run_loops(seed);
 	return 0;
