@@ -244,6 +244,26 @@ static void ask_for_jit(struct tracefile *file)
 		defs_set_question(d, d->jit[i].id, symbolizer_ask_jit(map, d->jit[i].offset, d->jit[i].flags));
 }
 
+static _Atomic uint32_t *exit_state(const struct tracefile *file)
+{
+	return &image_proc(file->origin.image, file->origin.slot)->exit_status_known;
+}
+
+static void release_image(struct tracefile *file)
+{
+	atomic_fetch_sub(&file->origin.image->n_users, 1);
+	file->origin.image = NULL;
+}
+
+static void tell_awaiting(struct tracefile *file)
+{
+	uint32_t state = TIDEMARK_EXIT_CLOSING;
+	if (!file->is_awaited)
+		return;
+	atomic_compare_exchange_strong(exit_state(file), &state, TIDEMARK_EXIT_CLOSED);
+	release_image(file);
+}
+
 void tracefile_begin_close(struct tracefile *file, const uint64_t *counters)
 {
 	uint64_t now = mono_ns();
@@ -259,8 +279,9 @@ void tracefile_begin_close(struct tracefile *file, const uint64_t *counters)
 			file->last_question = file->defs.questions[i];
 	file->is_closing = true;
 	file->closing_since_ns = now;
-	atomic_fetch_sub(&file->origin.image->n_users, 1);
-	file->origin.image = NULL;
+	file->is_awaited = atomic_load(exit_state(file)) == TIDEMARK_EXIT_CLOSING;
+	if (!file->is_awaited)
+		release_image(file);
 }
 
 static void put_symbols(struct tracefile *file)
@@ -319,8 +340,10 @@ static void put_footer(struct tracefile *file)
 
 void tracefile_finish(struct tracefile *file)
 {
-	if (file->fd < 0)
+	if (file->fd < 0) {
+		tell_awaiting(file);
 		return;
+	}
 	/* Without its last events a file must not look complete. */
 	if (!file->error)
 		put_symbols(file);
@@ -329,4 +352,5 @@ void tracefile_finish(struct tracefile *file)
 	if (close(file->fd) < 0 && !file->error && errno != EINTR)
 		file->error = errno;
 	file->fd = -1;
+	tell_awaiting(file);
 }

@@ -56,6 +56,7 @@ struct tracefile {
 	struct tracefile_block block;
 	struct defs defs;
 	bool is_closing;
+	bool is_awaited; /* its process waits for the end of it: TIDEMARK_EXIT_CLOSING */
 	uint64_t closing_since_ns;
 	uint32_t last_question; /* when it is answered, all of this file are */
 	uint64_t counters[32];

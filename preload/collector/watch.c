@@ -450,12 +450,27 @@ static bool is_lost(const struct process *p)
 	return drain_state.now_ns - p->no_rings_since_ns > (p->had_rings ? NO_RINGS_NS : LOST_PROCESS_NS);
 }
 
+/* PID 1 of a pid namespace, which may be ours: it waits for its file before it ends and takes us with it. */
+static bool ends_on_request(struct process *p)
+{
+	struct tidemark_proc *shared = image_proc(p->image, p->slot);
+	if (atomic_load_explicit(&shared->exit_status_known, memory_order_acquire) != TIDEMARK_EXIT_ASKS)
+		return false;
+	atomic_store(&shared->exit_status_known, TIDEMARK_EXIT_CLOSING);
+	drain_rest(p);
+	set_end(p, W_EXITCODE((int)(atomic_load_explicit(&shared->exit_status, memory_order_relaxed) & 0xff), 0));
+	process_end(p);
+	return true;
+}
+
 enum life { LIFE_ON, LIFE_DEAD, LIFE_CLOSED };
 
 /* Signs of an end other than the pidfd's. */
 static enum life look_for_end(struct process *p)
 {
 	uint64_t now = drain_state.now_ns;
+	if (ends_on_request(p))
+		return LIFE_CLOSED;
 	if (is_lost(p))
 		return LIFE_DEAD;
 	if (now < p->next_check_ns)
