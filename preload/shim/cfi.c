@@ -117,7 +117,8 @@ static uint64_t get_encoded(struct cfi_bytes *b, uint8_t encoding, uint64_t data
 	}
 }
 
-/* One length-prefixed entry of .eh_frame at `at`: b becomes what follows the length. false at the terminator or garbage */
+/* One length-prefixed entry of .eh_frame at `at`: b becomes what follows the length. false at the terminator or garbage
+ */
 static bool open_entry(const struct cfi_image *image, const uint8_t *at, struct cfi_bytes *b)
 {
 	if (at < image->low || at >= image->high)
@@ -150,7 +151,8 @@ static bool read_augmentation(struct cfi_bytes *b, const char *letters, struct c
 		else if (*letters == 'S')
 			cie->signal_frame = true;
 		else
-			break; /* the length tells where the rest ends; what an unknown letter means is anybody's guess */
+			break; /* the length tells where the rest ends; what an unknown letter means is anybody's guess
+			        */
 	}
 	return !data.bad;
 }

@@ -1,7 +1,8 @@
 /* Unwind information: from an address to the row of the call frame table that describes it (DWARF 5 section 6.4, LSB
  * .eh_frame, x86-64 psABI 3.6.2). Enters: an object's .eh_frame_hdr and .eh_frame as mapped. Leaves: one row.
- * Called by the unwinder at the first sight of an address, on every thread and in signal handlers: no lock, no system call, no
- * allocation. The bytes are hostile: nothing outside the given ranges is read, and the work is bounded by their length. */
+ * Called by the unwinder at the first sight of an address, on every thread and in signal handlers: no lock, no system
+ * call, no allocation. The bytes are hostile: nothing outside the given ranges is read, and the work is bounded by
+ * their length. */
 #ifndef CFI_H
 #define CFI_H
 
@@ -31,15 +32,16 @@ struct cfi_image {
 enum cfi_how {
 	CFI_SAME = 0, /* also where the table says nothing */
 	CFI_UNDEFINED,
-	CFI_AT,       /* saved at CFA + value */
-	CFI_IS,       /* is CFA + value */
-	CFI_REGISTER, /* is in register number value */
+	CFI_AT,            /* saved at CFA + value */
+	CFI_IS,            /* is CFA + value */
+	CFI_REGISTER,      /* is in register number value */
 	CFI_AT_EXPRESSION, /* saved at the address that the expression yields */
 	CFI_IS_EXPRESSION, /* is what the expression yields */
 };
 
 struct cfi_place {
-	int64_t value; /* an expression: address of its length (ULEB128), checked to lie in the image with all its bytes */
+	int64_t
+	    value; /* an expression: address of its length (ULEB128), checked to lie in the image with all its bytes */
 	uint32_t how;
 };
 

@@ -95,22 +95,53 @@ static void binary(struct machine *m, uint8_t op)
 	int64_t sa = (int64_t)a;
 	int64_t sb = (int64_t)b;
 	switch (op) {
-	case 0x1a: push(m, a & b); break;
-	case 0x1c: push(m, a - b); break;
-	case 0x1e: push(m, a * b); break;
-	case 0x21: push(m, a | b); break;
-	case 0x22: push(m, a + b); break;
-	case 0x24: push(m, b < 64 ? a << b : 0); break;
-	case 0x25: push(m, b < 64 ? a >> b : 0); break;
-	case 0x26: push(m, (uint64_t)(sa >> (b < 64 ? b : 63))); break;
-	case 0x27: push(m, a ^ b); break;
-	case 0x29: push(m, sa == sb); break;
-	case 0x2a: push(m, sa >= sb); break;
-	case 0x2b: push(m, sa > sb); break;
-	case 0x2c: push(m, sa <= sb); break;
-	case 0x2d: push(m, sa < sb); break;
-	case 0x2e: push(m, sa != sb); break;
-	default: m->b.bad = true; /* division: nobody divides to find a stack */
+	case 0x1a:
+		push(m, a & b);
+		break;
+	case 0x1c:
+		push(m, a - b);
+		break;
+	case 0x1e:
+		push(m, a * b);
+		break;
+	case 0x21:
+		push(m, a | b);
+		break;
+	case 0x22:
+		push(m, a + b);
+		break;
+	case 0x24:
+		push(m, b < 64 ? a << b : 0);
+		break;
+	case 0x25:
+		push(m, b < 64 ? a >> b : 0);
+		break;
+	case 0x26:
+		push(m, (uint64_t)(sa >> (b < 64 ? b : 63)));
+		break;
+	case 0x27:
+		push(m, a ^ b);
+		break;
+	case 0x29:
+		push(m, sa == sb);
+		break;
+	case 0x2a:
+		push(m, sa >= sb);
+		break;
+	case 0x2b:
+		push(m, sa > sb);
+		break;
+	case 0x2c:
+		push(m, sa <= sb);
+		break;
+	case 0x2d:
+		push(m, sa < sb);
+		break;
+	case 0x2e:
+		push(m, sa != sb);
+		break;
+	default:
+		m->b.bad = true; /* division: nobody divides to find a stack */
 	}
 }
 
@@ -141,27 +172,57 @@ static void run_one(struct machine *m, uint8_t op)
 		constant(m, op);
 	else
 		switch (op) {
-		case 0x03: push(m, cfi_get_fixed(&m->b, 8)); break;
-		case 0x06: push_memory(m, 8); break;
-		case 0x12: copy_from(m, 0); break;
-		case 0x13: pop(m); break;
-		case 0x14: copy_from(m, 1); break;
-		case 0x15: copy_from(m, cfi_get_fixed(&m->b, 1)); break;
-		case 0x16: swap_or_rotate(m, 2); break;
-		case 0x17: swap_or_rotate(m, 3); break;
-		case 0x1f: push(m, 0 - pop(m)); break;
-		case 0x20: push(m, ~pop(m)); break;
-		case 0x23: push(m, pop(m) + cfi_get_uleb(&m->b)); break;
-		case 0x28: jump(m, pop(m) != 0); break;
-		case 0x2f: jump(m, true); break;
+		case 0x03:
+			push(m, cfi_get_fixed(&m->b, 8));
+			break;
+		case 0x06:
+			push_memory(m, 8);
+			break;
+		case 0x12:
+			copy_from(m, 0);
+			break;
+		case 0x13:
+			pop(m);
+			break;
+		case 0x14:
+			copy_from(m, 1);
+			break;
+		case 0x15:
+			copy_from(m, cfi_get_fixed(&m->b, 1));
+			break;
+		case 0x16:
+			swap_or_rotate(m, 2);
+			break;
+		case 0x17:
+			swap_or_rotate(m, 3);
+			break;
+		case 0x1f:
+			push(m, 0 - pop(m));
+			break;
+		case 0x20:
+			push(m, ~pop(m));
+			break;
+		case 0x23:
+			push(m, pop(m) + cfi_get_uleb(&m->b));
+			break;
+		case 0x28:
+			jump(m, pop(m) != 0);
+			break;
+		case 0x2f:
+			jump(m, true);
+			break;
 		case 0x92: {
 			uint64_t reg = cfi_get_uleb(&m->b);
 			push_register(m, reg, cfi_get_sleb(&m->b));
 			break;
 		}
-		case 0x94: push_memory(m, (unsigned)cfi_get_fixed(&m->b, 1)); break;
-		case 0x96: break;
-		default: binary(m, op);
+		case 0x94:
+			push_memory(m, (unsigned)cfi_get_fixed(&m->b, 1));
+			break;
+		case 0x96:
+			break;
+		default:
+			binary(m, op);
 		}
 }
 
@@ -229,7 +290,8 @@ static bool find_place(const struct cfi_place *place, const struct cfi_registers
 	}
 }
 
-bool cfi_step(const struct cfi_row *row, struct cfi_registers *registers, const struct cfi_memory *memory, uint64_t *cfa)
+bool cfi_step(
+    const struct cfi_row *row, struct cfi_registers *registers, const struct cfi_memory *memory, uint64_t *cfa)
 {
 	struct cfi_registers caller = {.known = 0};
 	if (row->cfa.how == CFI_IS_EXPRESSION) {

@@ -1,7 +1,7 @@
-/* See intern.h. The hash tables: levels of growing size, each in 64-byte lines of 8 entries. An entry is written once, by
- * compare-and-swap, so that two threads that add one stack agree on its node. Two lines of a level may hold an entry; only
- * when both are full it goes to the next level. So a look-up ends at the first empty place, the levels fill up well before the
- * next one is touched at all, and memory is touched in proportion to the nodes. */
+/* See intern.h. The hash tables: levels of growing size, each in 64-byte lines of 8 entries. An entry is written once,
+ * by compare-and-swap, so that two threads that add one stack agree on its node. Two lines of a level may hold an
+ * entry; only when both are full it goes to the next level. So a look-up ends at the first empty place, the levels fill
+ * up well before the next one is touched at all, and memory is touched in proportion to the nodes. */
 #include "intern.h"
 
 #include <stdatomic.h>
@@ -13,7 +13,8 @@
 #define ID_BITS 26 /* 64 M nodes: 1 GiB of them */
 #define ID_MASK ((1u << ID_BITS) - 1)
 #define LINE 8u
-#define FIRST_BITS 16 /* 64 K entries: 512 KiB, if that is no more than FIRST_SHARE; a small program has 1,000 to 5,000 nodes */
+#define FIRST_BITS                                                                                                     \
+	16 /* 64 K entries: 512 KiB, if that is no more than FIRST_SHARE; a small program has 1,000 to 5,000 nodes */
 #define FIRST_SHARE 32u
 #define LEAST_BITS 9
 #define GROW_BITS 2
@@ -79,7 +80,7 @@ static uint32_t insert_into(struct level level, uint64_t scattered, uint32_t id)
 			entry *e = &level.entries[line * LINE + i];
 			uint64_t value = atomic_load_explicit(e, memory_order_acquire);
 			if (value == 0 && atomic_compare_exchange_strong_explicit(
-					      e, &value, mine, memory_order_release, memory_order_acquire))
+			                      e, &value, mine, memory_order_release, memory_order_acquire))
 				return id;
 			if ((value ^ scattered) >> ID_BITS == 0)
 				return (uint32_t)value & ID_MASK;
@@ -87,7 +88,8 @@ static uint32_t insert_into(struct level level, uint64_t scattered, uint32_t id)
 	return FULL;
 }
 
-/* Room for level n, four times as large as the one before if there is so much. returns: its level_offset, 0 when full */
+/* Room for level n, four times as large as the one before if there is so much. returns: its level_offset, 0 when full
+ */
 static uint64_t claim_level(uint32_t n)
 {
 	uint64_t bits = FIRST_BITS + (uint64_t)GROW_BITS * n;

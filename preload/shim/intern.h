@@ -1,10 +1,10 @@
-/* The trie of stacks in shared memory (ring.h: nodes, tables). Enters: frame words, or a hash over them. Leaves: node ids.
- * Called at the end of every walk, on all threads and processes that share the memory; lock-free. The collector reads the
- * nodes directly.
+/* The trie of stacks in shared memory (ring.h: nodes, tables). Enters: frame words, or a hash over them. Leaves: node
+ * ids. Called at the end of every walk, on all threads and processes that share the memory; lock-free. The collector
+ * reads the nodes directly.
  *
- * A frame word is the frame's address with its TIDEMARK_NODE_* flags in the top byte. The hash of a stack is a polynomial
- * over the mixed words of its frames, root first, starting with modules_seed: so it can be continued at the leaf (a verified
- * outer part keeps its hash) and can as well be summed up from the leaf while walking. */
+ * A frame word is the frame's address with its TIDEMARK_NODE_* flags in the top byte. The hash of a stack is a
+ * polynomial over the mixed words of its frames, root first, starting with modules_seed: so it can be continued at the
+ * leaf (a verified outer part keeps its hash) and can as well be summed up from the leaf while walking. */
 #ifndef INTERN_H
 #define INTERN_H
 

@@ -1,5 +1,6 @@
-/* See modules.h. The table only grows; an entry that was overlapped by another object is retired and comes back to life when
- * the same object returns to the same place, so a program that loads two plug-ins in turn does not fill the table. */
+/* See modules.h. The table only grows; an entry that was overlapped by another object is retired and comes back to life
+ * when the same object returns to the same place, so a program that loads two plug-ins in turn does not fill the table.
+ */
 #include "modules.h"
 
 #include <dlfcn.h>
@@ -28,7 +29,8 @@ enum module_state {
 
 /* What the loader says about one object. */
 struct object {
-	uint64_t start; /* of the part that holds the address that was asked for, until find_headers has found the whole */
+	uint64_t
+	    start; /* of the part that holds the address that was asked for, until find_headers has found the whole */
 	uint64_t end;
 	uint64_t bias;
 	const char *name;
@@ -51,7 +53,8 @@ static const ElfW(Phdr) * segment_of(const struct object *o, uint64_t address, u
 {
 	for (uint32_t i = 0; o->phdr && i < o->n_phdrs; i++) {
 		const ElfW(Phdr) *p = &o->phdr[i];
-		if (p->p_type == PT_LOAD && (p->p_flags & flags) == flags && address - o->bias - p->p_vaddr < p->p_filesz)
+		if (p->p_type == PT_LOAD && (p->p_flags & flags) == flags &&
+		    address - o->bias - p->p_vaddr < p->p_filesz)
 			return p;
 	}
 	return NULL;
@@ -68,7 +71,8 @@ static bool is_main(const struct object *o)
 static bool read_headers(struct object *o, uint64_t address)
 {
 	const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)(uintptr_t)address;
-	/* Only the first page can be there as far as is known before the headers have been read; packers hide even that. */
+	/* Only the first page can be there as far as is known before the headers have been read; packers hide even
+	 * that. */
 	if (!probe_readable(address) || !probe_readable(address + 4088))
 		return false;
 	if (memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_phentsize != sizeof(ElfW(Phdr)))
@@ -303,8 +307,8 @@ static uint32_t publish(const struct object *o, bool *contested)
 	uint32_t mine = TIDEMARK_NO_MODULE;
 	uint32_t n = atomic_load_explicit(&shm->n_modules, memory_order_acquire);
 	for (uint32_t i = 0; i < n && i < TIDEMARK_MAX_MODULES && mine == TIDEMARK_NO_MODULE; i++)
-		if (shm_ensure(&shm->modules, (uint64_t)(i + 1) * sizeof(struct tidemark_module)) && is_ready(record_at(i)) &&
-		    same_identity(record_at(i), o))
+		if (shm_ensure(&shm->modules, (uint64_t)(i + 1) * sizeof(struct tidemark_module)) &&
+		    is_ready(record_at(i)) && same_identity(record_at(i), o))
 			mine = i;
 	if (mine == TIDEMARK_NO_MODULE) {
 		mine = atomic_fetch_add_explicit(&shm->n_modules, 1, memory_order_acq_rel);
@@ -445,8 +449,8 @@ static struct module *add_known(struct object *o, bool contested)
 	m->text_high = text ? m->text_low + text->p_filesz : 0;
 	find_unwind_information(o, &m->image);
 	m->index = publish(o, &contested);
-	/* Where addresses in its range had another meaning before, as another object, as no object (generated code), or in a
-	 * relative that shares the trie, stacks through it must hash differently. */
+	/* Where addresses in its range had another meaning before, as another object, as no object (generated code), or
+	 * in a relative that shares the trie, stacks through it must hash differently. */
 	if (rules_forget_guesses(m->start, m->end))
 		contested = true;
 	m->tagged = contested;
@@ -519,7 +523,8 @@ bool modules_check_unloaded(void)
 void modules_new_seed(void)
 {
 	uint64_t seed = atomic_load_explicit(&modules_seed, memory_order_relaxed);
-	atomic_store_explicit(&modules_seed, (seed ^ seed >> 31) * 0x9e3779b97f4a7c15ull + proc_slot + 1, memory_order_relaxed);
+	atomic_store_explicit(
+	    &modules_seed, (seed ^ seed >> 31) * 0x9e3779b97f4a7c15ull + proc_slot + 1, memory_order_relaxed);
 }
 
 bool modules_init(void)

@@ -1,6 +1,6 @@
 /* The loaded objects of this process: found by address, published in shared memory at first sight, told apart when one
- * address range is used by several in turn. Called by the unwinder and by intern.c at the first sight of an address only, on
- * every thread and in signal handlers: lock-free, no allocation; a system call only where a path is relative.
+ * address range is used by several in turn. Called by the unwinder and by intern.c at the first sight of an address
+ * only, on every thread and in signal handlers: lock-free, no allocation; a system call only where a path is relative.
  *
  * An object that libc unloads on its own (gconv) is noticed when another one shows up in its range. */
 #ifndef MODULES_H
@@ -21,9 +21,10 @@ struct module {
 	struct cfi_image image; /* hdr is NULL when there is no usable unwind information */
 	const char *name;       /* the loader's own string: its address is part of the identity */
 	_Atomic uint32_t state; /* enum module_state; release once the fields above and index stand */
-	_Atomic uint32_t doubtful; /* 1: was gone after a dlclose; compare the whole identity before believing in it again */
-	uint32_t index;         /* in shm->modules, or TIDEMARK_NO_MODULE */
-	uint32_t tagged;        /* 1: the seed of stack hashes contains this module while it is active */
+	_Atomic uint32_t
+	    doubtful;    /* 1: was gone after a dlclose; compare the whole identity before believing in it again */
+	uint32_t index;  /* in shm->modules, or TIDEMARK_NO_MODULE */
+	uint32_t tagged; /* 1: the seed of stack hashes contains this module while it is active */
 };
 
 /* In the constructor, after shm stands. returns: false when there is no memory */
@@ -41,7 +42,8 @@ const struct module *modules_known(uint64_t address);
  * returns: true when something was unloaded */
 bool modules_check_unloaded(void);
 
-/* Give stacks other hashes from now on. For the engine that has no rules, and so does not look at modules while walking. */
+/* Give stacks other hashes from now on. For the engine that has no rules, and so does not look at modules while
+ * walking. */
 void modules_new_seed(void);
 
 /* Grows whenever something known by address became invalid: rules, remembered walks. */

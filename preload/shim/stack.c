@@ -1,10 +1,11 @@
-/* See stack.h. Chooses the engine, keeps what a thread needs between walks, cuts deep stacks and hands the frames to intern.c.
+/* See stack.h. Chooses the engine, keeps what a thread needs between walks, cuts deep stacks and hands the frames to
+ * intern.c.
  *
- * Deep stacks: of a stack with more than `depth` frames the innermost and the outermost depth/2 are kept, with one CUT node
- * between. A recursion that allocates at every level would cost time in the square of its depth if each walk went to the root.
- * So a walk that fills its buffer (depth + 64 frames) compares the outer frames of the thread's last deep walk with the memory
- * they came from: when every return address still stands, the root is taken from there. What lies between is not
- * looked at; it is not reported either. */
+ * Deep stacks: of a stack with more than `depth` frames the innermost and the outermost depth/2 are kept, with one CUT
+ * node between. A recursion that allocates at every level would cost time in the square of its depth if each walk went
+ * to the root. So a walk that fills its buffer (depth + 64 frames) compares the outer frames of the thread's last deep
+ * walk with the memory they came from: when every return address still stands, the root is taken from there. What lies
+ * between is not looked at; it is not reported either. */
 #include "stack.h"
 
 #include <stdatomic.h>
@@ -36,10 +37,10 @@ struct stack_state {
 	uint32_t busy; /* set while the fields below change; found set: a handler left by siglongjmp in the middle */
 	uint32_t generation;
 	struct recall *recall; /* NULL until the thread has shown that it is worth it */
-	uint32_t rest;      /* captures to walk without trail and memo */
-	uint32_t memo_rest; /* captures to do without the memo */
-	uint32_t next_rest; /* for the memo, if it does not pay again */
-	uint32_t n_hits;    /* of the memo, since it was last judged */
+	uint32_t rest;         /* captures to walk without trail and memo */
+	uint32_t memo_rest;    /* captures to do without the memo */
+	uint32_t next_rest;    /* for the memo, if it does not pay again */
+	uint32_t n_hits;       /* of the memo, since it was last judged */
 	uint32_t n_misses;
 	uint32_t n_walks; /* since the trail was last judged */
 	uint64_t n_new_frames;
@@ -251,8 +252,8 @@ static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
 		remember_outer(w);
 }
 
-/* Do the shortcuts pay? Where most frames of most stacks are new, comparing and writing down what was known costs more than
- * walking it again; unless the memo answers most of the time. */
+/* Do the shortcuts pay? Where most frames of most stacks are new, comparing and writing down what was known costs more
+ * than walking it again; unless the memo answers most of the time. */
 static void judge(struct stack_state *s)
 {
 	if (s->memo_rest == 0 && ++s->n_misses + s->n_hits >= MEMO_WINDOW) {

@@ -70,7 +70,8 @@ static void add_point(struct recall *r, uint64_t key, uint16_t distance)
 	pair[way] = (struct recall_point){point_tag(key), distance};
 }
 
-/* A key for the walks that may be meant: from pc and sp on, the value of each slot where those that agreed so far have parted. */
+/* A key for the walks that may be meant: from pc and sp on, the value of each slot where those that agreed so far have
+ * parted. */
 static inline uint64_t find_key(const struct recall *r, uint64_t pc, uint64_t sp, uint64_t high)
 {
 	uint64_t key = mix(pc, sp);
@@ -116,7 +117,8 @@ uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp, ui
 		changed = slot;
 		n_changed++;
 	}
-	/* Too many for one key: from now on they part at this slot. The first that differs, from the leaf, is one that all read. */
+	/* Too many for one key: from now on they part at this slot. The first that differs, from the leaf, is one that
+	 * all read. */
 	if (n_changed > 1 && (changed - sp) / 8 <= UINT16_MAX)
 		add_point(r, key, (uint16_t)((changed - sp) / 8));
 	return 0;

@@ -1,16 +1,18 @@
 /* What a thread remembers of its walks, so that the next ones are shorter. Two shortcuts, one argument:
  *
- * A step of a walk is a pure function of (pc, sp, and rbp where it is live), the rule for pc and the stack slots that the rule
- * reads. So when a walk is in the same state as a remembered one was, and every slot that the remembered one read from there
- * on still holds its value, the rest of the walk is the same by induction, and so is the rest of the stack.
- *  - The trail is the last walk: its frames, and the slots that were read, root first. The slots are compared first, from the
- *    root to the first one that differs or lies below the stack pointer; then the walk goes from the leaf until it meets a
- *    frame of the verified part. In this order, because the walk must know whether rbp is live where they meet.
+ * A step of a walk is a pure function of (pc, sp, and rbp where it is live), the rule for pc and the stack slots that
+ * the rule reads. So when a walk is in the same state as a remembered one was, and every slot that the remembered one
+ * read from there on still holds its value, the rest of the walk is the same by induction, and so is the rest of the
+ * stack.
+ *  - The trail is the last walk: its frames, and the slots that were read, root first. The slots are compared first,
+ * from the root to the first one that differs or lies below the stack pointer; then the walk goes from the leaf until
+ * it meets a frame of the verified part. In this order, because the walk must know whether rbp is live where they meet.
  *  - The memo keeps whole walks by their leaf. When all slots of an entry stand, its node is the answer.
- * Both hold only walks made of packed rules on the thread's own stack (unwind_walk.pure) and are forgotten when rules may have
- * changed (modules_generation). Slots are touched only between the stack pointer and the top of that stack.
+ * Both hold only walks made of packed rules on the thread's own stack (unwind_walk.pure) and are forgotten when rules
+ * may have changed (modules_generation). Slots are touched only between the stack pointer and the top of that stack.
  *
- * Owner thread and level only; an update that a siglongjmp left half done is noticed by stack.c, which then forgets all. */
+ * Owner thread and level only; an update that a siglongjmp left half done is noticed by stack.c, which then forgets
+ * all. */
 #ifndef STACK_RECALL_H
 #define STACK_RECALL_H
 
@@ -35,8 +37,8 @@ struct recall_check {
 	uint64_t value;
 };
 
-/* A remembered whole walk; n_checks words follow, leaf first, each one slot: its value << 16 | its distance from sp in words.
- * Small, because the caches of a program that allocates much are full of other things. */
+/* A remembered whole walk; n_checks words follow, leaf first, each one slot: its value << 16 | its distance from sp in
+ * words. Small, because the caches of a program that allocates much are full of other things. */
 struct recall_entry {
 	uint64_t pc;
 	uint64_t sp;
@@ -46,8 +48,8 @@ struct recall_entry {
 	uint16_t bp_live;
 };
 
-/* Where remembered walks part. Those that agree so far (tag: of the key that stands for this) all read this slot next, and find
- * different values in it. */
+/* Where remembered walks part. Those that agree so far (tag: of the key that stands for this) all read this slot next,
+ * and find different values in it. */
 struct recall_point {
 	uint16_t tag;
 	uint16_t distance; /* of the slot, in words above sp; 0: they do not part */
@@ -63,10 +65,11 @@ struct recall {
 	/* The memo. The index finds an entry by pc, sp and the values of the slots where such walks parted before. */
 	uint32_t index[RECALL_SETS][RECALL_WAYS]; /* tag << 13 | unit of the arena; 0: empty */
 	struct recall_point points[RECALL_POINTS];
-	uint32_t recent[RECALL_RECENT];           /* nodes that were walked to and not remembered */
-	uint32_t head;                            /* arena unit to write next; 0: nothing was written yet */
+	uint32_t recent[RECALL_RECENT]; /* nodes that were walked to and not remembered */
+	uint32_t head;                  /* arena unit to write next; 0: nothing was written yet */
 	uint32_t victim;
-	/* Entry heads take four units, checks one each. A full segment is followed by the next, whose entries are dropped. */
+	/* Entry heads take four units, checks one each. A full segment is followed by the next, whose entries are
+	 * dropped. */
 	uint64_t arena[RECALL_ARENA_UNITS];
 };
 
@@ -81,7 +84,8 @@ void recall_reset(struct recall *r);
 /* Look a walk up. high: end of the stack, sp is in it. returns: its node, or 0 */
 uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp, uint64_t high);
 
-/* Compare the trail with memory, for a walk that starts at sp. returns: its innermost frame that can be joined, or -1 */
+/* Compare the trail with memory, for a walk that starts at sp. returns: its innermost frame that can be joined, or -1
+ */
 int32_t recall_verify(const struct recall *r, uint64_t sp);
 
 /* Make a pure walk the trail, as many of its outer frames as there is room for. seed: hash of the empty stack.

@@ -1,6 +1,7 @@
-/* The moment just before main, when libunwind can be loaded. The shim's constructor is too early: it runs before libc's own, and
- * a dlopen there initialises libc without arguments and environment, which then stay empty for the program. A hook of
- * malloc may hold any lock. Enters: the call by _start. Leaves: the same call; nothing else is done in the other modes. */
+/* The moment just before main, when libunwind can be loaded. The shim's constructor is too early: it runs before libc's
+ * own, and a dlopen there initialises libc without arguments and environment, which then stay empty for the program. A
+ * hook of malloc may hold any lock. Enters: the call by _start. Leaves: the same call; nothing else is done in the
+ * other modes. */
 #include <dlfcn.h>
 #include <stdint.h>
 

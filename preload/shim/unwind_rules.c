@@ -39,8 +39,8 @@ static bool is_sigreturn(const struct module *m, uint64_t pc)
 	return is_code(m, pc, code, sizeof(code));
 }
 
-/* mov %rbx, %rsp; mov (%rsp), %rdi; test %rdi, %rdi: glibc's __start_context, what the function that makecontext was given
- * returns to: there is nothing above. */
+/* mov %rbx, %rsp; mov (%rsp), %rdi; test %rdi, %rdi: glibc's __start_context, what the function that makecontext was
+ * given returns to: there is nothing above. */
 static bool is_start_context(const struct module *m, uint64_t pc)
 {
 	static const uint8_t code[] = {0x48, 0x89, 0xdc, 0x48, 0x8b, 0x3c, 0x24, 0x48, 0x85, 0xff};

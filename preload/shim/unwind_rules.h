@@ -1,6 +1,7 @@
-/* Unwind rules: what the unwind information says about one return address, packed into 64 bits, in a table that all threads of
- * the process share. Enters: a return address. Leaves: its rule. Called for every frame of every walk; a hit costs some 2 ns,
- * a miss compiles the rule from .eh_frame (cfi.h, modules.h). Lock-free: an entry whose halves do not fit together is a miss. */
+/* Unwind rules: what the unwind information says about one return address, packed into 64 bits, in a table that all
+ * threads of the process share. Enters: a return address. Leaves: its rule. Called for every frame of every walk; a hit
+ * costs some 2 ns, a miss compiles the rule from .eh_frame (cfi.h, modules.h). Lock-free: an entry whose halves do not
+ * fit together is a miss. */
 #ifndef UNWIND_RULES_H
 #define UNWIND_RULES_H
 
@@ -11,15 +12,15 @@
 #include "cfi.h"
 #include "sys.h"
 
-/* rule: bits 0-2 kind; 3-4 how the caller's rbp is found; 8-31 its offset; 32-63 the CFA's offset; offsets signed, in bytes.
- * With every kind but END, SIGNAL and FULL the return address is at CFA-8 and the caller's rsp is the CFA. */
+/* rule: bits 0-2 kind; 3-4 how the caller's rbp is found; 8-31 its offset; 32-63 the CFA's offset; offsets signed, in
+ * bytes. With every kind but END, SIGNAL and FULL the return address is at CFA-8 and the caller's rsp is the CFA. */
 enum rule_kind {
-	RULE_NONE = 0, /* an empty entry */
-	RULE_SP = 1,   /* CFA = rsp + offset */
-	RULE_BP = 2,   /* CFA = rbp + offset */
-	RULE_GUESS = 3, /* as BP, but for want of anything better: no unwind information covers the address */
-	RULE_DEREF = 4, /* CFA = *(rbp + offset): functions that align their stack (gcc's DRAP) */
-	RULE_END = 5,   /* the outermost frame */
+	RULE_NONE = 0,   /* an empty entry */
+	RULE_SP = 1,     /* CFA = rsp + offset */
+	RULE_BP = 2,     /* CFA = rbp + offset */
+	RULE_GUESS = 3,  /* as BP, but for want of anything better: no unwind information covers the address */
+	RULE_DEREF = 4,  /* CFA = *(rbp + offset): functions that align their stack (gcc's DRAP) */
+	RULE_END = 5,    /* the outermost frame */
 	RULE_SIGNAL = 6, /* the kernel's signal frame starts at rsp */
 	RULE_FULL = 7,   /* beyond this packing: take the whole row (cfi_find) */
 };
@@ -59,8 +60,8 @@ struct rule_entry {
 
 extern HIDDEN struct rule_entry *rules_table; /* written once by rules_init */
 
-/* The multiplication spreads a difference between two rules over all bits, so that the check of a torn entry (one half from
- * each of two writers) fits no address that a program could have. */
+/* The multiplication spreads a difference between two rules over all bits, so that the check of a torn entry (one half
+ * from each of two writers) fits no address that a program could have. */
 static inline uint64_t rules_check(uint64_t pc, uint64_t rule)
 {
 	return pc ^ rule * 0x9e3779b97f4a7c15ull;

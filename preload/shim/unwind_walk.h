@@ -1,5 +1,6 @@
-/* One walk of a stack, from registers to frames. The seam between stack.c, which decides when to walk and what to keep, and
- * the engines: own rules (unwind_x86_64.c) or libunwind (unwind_libunwind.c). Called on every thread and in signal handlers. */
+/* One walk of a stack, from registers to frames. The seam between stack.c, which decides when to walk and what to keep,
+ * and the engines: own rules (unwind_x86_64.c) or libunwind (unwind_libunwind.c). Called on every thread and in signal
+ * handlers. */
 #ifndef UNWIND_WALK_H
 #define UNWIND_WALK_H
 
@@ -35,7 +36,8 @@ struct unwind_known {
 	uint64_t bp;
 	uint64_t hash;     /* of the stack from the root to this frame */
 	uint32_t node;     /* of the same; 0: not known */
-	uint16_t n_checks; /* slots of memory, in the order of the remembered list, that the way from here to the root read */
+	uint16_t n_checks; /* slots of memory, in the order of the remembered list, that the way from here to the root
+	                      read */
 	uint16_t bp_live;  /* 1: the way depends on bp */
 };
 
@@ -50,16 +52,19 @@ struct unwind_walk {
 	struct unwind_outer *outer; /* room for half, outermost first; what the last deep walk found */
 	uint32_t n_outer;
 	const struct unwind_known *known; /* root first; up to the given join their slots hold what they held */
-	int32_t join; /* given: the innermost usable entry of known, -1: none. Found: where the walk met it, -1: nowhere */
+	int32_t
+	    join; /* given: the innermost usable entry of known, -1: none. Found: where the walk met it, -1: nowhere */
 	void **addresses; /* libunwind only: room for n_addresses */
 	uint32_t n_addresses;
 
-	/* Found. When n > capacity, frames[0..half) are the innermost and the last ones went round in frames[half..capacity). */
+	/* Found. When n > capacity, frames[0..half) are the innermost and the last ones went round in
+	 * frames[half..capacity). */
 	uint64_t n;
 	bool broken;     /* ended before the outermost frame */
 	bool outer_used; /* the walk stopped after capacity frames: outer[] is verified to be its root */
 	bool pure;       /* every step was a packed rule applied to the thread's own stack */
-	uint64_t end_sp; /* of a pure walk that ended because the word below this address is no return address; else 0 */
+	uint64_t
+	    end_sp; /* of a pure walk that ended because the word below this address is no return address; else 0 */
 };
 
 /* Where the i-th frame is kept. */
@@ -68,7 +73,8 @@ static inline struct unwind_frame *unwind_frame_at(const struct unwind_walk *w, 
 	return &w->frames[i < w->capacity ? i : w->half + (i - w->half) % (w->capacity - w->half)];
 }
 
-/* Stack pointer of the process's first code, 16-byte aligned: frames at or above it are nobody's caller. Set by stack_init. */
+/* Stack pointer of the process's first code, 16-byte aligned: frames at or above it are nobody's caller. Set by
+ * stack_init. */
 extern HIDDEN uint64_t unwind_entry_sp;
 
 /* Walk from the frame in which pc is a return address, with its sp and bp. */

@@ -1,10 +1,10 @@
-/* The own unwinder for x86-64. Two loops: walk_quick() applies packed rules inside the known bounds of the thread's stack,
- * some 5 ns a frame; step() does one frame of anything else: foreign stacks, signal frames, whole rows, guesses.
+/* The own unwinder for x86-64. Two loops: walk_quick() applies packed rules inside the known bounds of the thread's
+ * stack, some 5 ns a frame; step() does one frame of anything else: foreign stacks, signal frames, whole rows, guesses.
  *
- * What may be read: inside the thread's own stack everything from a live stack pointer to the top is mapped. Elsewhere (a
- * coroutine, an alternate signal stack) unwind information that does not fit could lead anywhere, so each page is probed
- * once a walk. A frame's slots lie between its stack pointer and its CFA, and the CFA grows from frame to frame; only a
- * frame that found its CFA by rbp may switch to another stack (split stacks), a bounded number of times. */
+ * What may be read: inside the thread's own stack everything from a live stack pointer to the top is mapped. Elsewhere
+ * (a coroutine, an alternate signal stack) unwind information that does not fit could lead anywhere, so each page is
+ * probed once a walk. A frame's slots lie between its stack pointer and its CFA, and the CFA grows from frame to frame;
+ * only a frame that found its CFA by rbp may switch to another stack (split stacks), a bounded number of times. */
 #include "unwind_walk.h"
 
 #if UNWIND_OWN_RULES
@@ -24,9 +24,7 @@
 /* Offsets in the kernel's signal frame, from the stack pointer after the handler returned (struct rt_sigframe less its
  * return address): uc_mcontext begins at byte 40 of the ucontext, in the order of <sys/ucontext.h>. */
 #define UCONTEXT_GREGS 40u
-static const uint8_t gregs_of_dwarf[CFI_REGS] = {
-    [0] = 13, [1] = 12, [2] = 14, [3] = 11, [4] = 9, [5] = 8, [6] = 10, [7] = 15, [8] = 0, [9] = 1, [10] = 2, [11] = 3,
-    [12] = 4, [13] = 5, [14] = 6, [15] = 7, [CFI_RA] = 16};
+static const uint8_t gregs_of_dwarf[CFI_REGS] = {13, 12, 14, 11, 9, 8, 10, 15, 0, 1, 2, 3, 4, 5, 6, 7, 16};
 
 #define KNOWN_FRAME (1u << CFI_RSP | 1u << CFI_RBP | 1u << CFI_RA)
 
@@ -75,8 +73,8 @@ static bool on_own_stack(const struct unwind_walk *w, uint64_t sp)
 	return sp >= w->low && sp < w->high;
 }
 
-/* Called when the buffer is full: does what an earlier deep walk of this thread found at the root still stand? Frames in the
- * middle are not looked at, and not reported either; see stack.c on deep stacks. */
+/* Called when the buffer is full: does what an earlier deep walk of this thread found at the root still stand? Frames
+ * in the middle are not looked at, and not reported either; see stack.c on deep stacks. */
 static bool outer_stands(struct unwind_walk *w, uint64_t sp)
 {
 	if (w->n_outer < w->half)
@@ -101,13 +99,12 @@ static bool push(struct unwind_walk *w, uint64_t pc, uint32_t flags, const struc
 		if (w->outer_used)
 			return false;
 	}
-	*unwind_frame_at(w, w->n++) =
-	    (struct unwind_frame){intern_word(pc, flags), sp, regs->r[CFI_RBP], rule};
+	*unwind_frame_at(w, w->n++) = (struct unwind_frame){intern_word(pc, flags), sp, regs->r[CFI_RBP], rule};
 	return true;
 }
 
-/* Go on to the next known frame that is not below sp. returns: its index; -1 when there is none. When its sp is equal, it is
- * the same state as the given one. */
+/* Go on to the next known frame that is not below sp. returns: its index; -1 when there is none. When its sp is equal,
+ * it is the same state as the given one. */
 static inline int32_t meet(const struct unwind_walk *w, int32_t join, uint64_t word, uint64_t sp, uint64_t bp)
 {
 	while (join >= 0 && w->known[join].sp < sp)
@@ -226,7 +223,8 @@ static bool step_packed(struct walker *k, uint64_t rule)
 		return false;
 	if (cfa < sp + 8 && (kind != RULE_BP || k->n_switches++ >= MAX_SWITCHES))
 		return false;
-	if (kind == RULE_GUESS && (bp < sp || bp & 7 || cfa - sp > MAX_GUESSED_BYTES || (on_own_stack(k->w, sp) && cfa > k->w->high)))
+	if (kind == RULE_GUESS &&
+	    (bp < sp || bp & 7 || cfa - sp > MAX_GUESSED_BYTES || (on_own_stack(k->w, sp) && cfa > k->w->high)))
 		return false;
 	if (rule_bp(rule) != RULE_BP_SAME &&
 	    !read_word(k, (rule_bp(rule) == RULE_BP_AT_CFA ? cfa : bp) + (uint64_t)rule_bp_offset(rule), &next_bp))
@@ -262,7 +260,8 @@ static enum progress step_row(struct walker *k, const struct cfi_row *row)
 /* One frame, whatever it is. */
 static enum progress step(struct walker *k)
 {
-	static const uint64_t guess = (uint64_t)16 << 32 | (uint64_t)(-16 & 0xffffff) << 8 | RULE_BP_AT_CFA << 3 | RULE_GUESS;
+	static const uint64_t guess =
+	    (uint64_t)16 << 32 | (uint64_t)(-16 & 0xffffff) << 8 | RULE_BP_AT_CFA << 3 | RULE_GUESS;
 	uint64_t pc = k->regs.r[CFI_RA];
 	bool exact = k->flags & TIDEMARK_NODE_EXACT;
 	uint64_t rule = exact ? RULE_FULL : rules_find(pc, k->w->work);
@@ -310,31 +309,32 @@ static void begin(struct walker *k, struct unwind_walk *w, uint64_t pc, uint64_t
 	k->regs.r[CFI_RSP] = sp;
 	k->regs.r[CFI_RBP] = bp;
 	k->regs.known = KNOWN_FRAME;
+	k->pages[k->n_pages++] = (sp - 8) >> 12; /* the hook's return address was pushed there */
 	w->n = 0;
 	w->outer_used = false;
 	w->pure = true;
 	w->end_sp = 0;
 }
 
-/* Start over from inside this function with every register known, because a frame is found by one that the hooks did not hand
- * over: up to the frame at sp, then as usual but by whole rows. */
+/* Start over from inside this function with every register known, because a frame is found by one that the hooks did
+ * not hand over: up to the frame at sp, then as usual but by whole rows. */
 static __attribute__((noinline)) enum progress walk_rows(struct walker *k, uint64_t pc, uint64_t sp)
 {
 	struct cfi_registers *r = &k->regs;
-	begin(k, k->w, 0, 0, 0);
+	begin(k, k->w, pc, sp, 0);
 	k->rows_only = true;
 	__asm__ volatile("lea 0(%%rip), %%rax\n\t"
-			 "mov %%rax, 128(%0)\n\t"
-			 "mov %%rbx, 24(%0)\n\t"
-			 "mov %%rbp, 48(%0)\n\t"
-			 "mov %%rsp, 56(%0)\n\t"
-			 "mov %%r12, 96(%0)\n\t"
-			 "mov %%r13, 104(%0)\n\t"
-			 "mov %%r14, 112(%0)\n\t"
-			 "mov %%r15, 120(%0)"
-			 :
-			 : "r"(r->r)
-			 : "rax", "memory");
+	                 "mov %%rax, 128(%0)\n\t"
+	                 "mov %%rbx, 24(%0)\n\t"
+	                 "mov %%rbp, 48(%0)\n\t"
+	                 "mov %%rsp, 56(%0)\n\t"
+	                 "mov %%r12, 96(%0)\n\t"
+	                 "mov %%r13, 104(%0)\n\t"
+	                 "mov %%r14, 112(%0)\n\t"
+	                 "mov %%r15, 120(%0)"
+	                 :
+	                 : "r"(r->r)
+	                 : "rax", "memory");
 	r->known = KNOWN_FRAME | 1u << CFI_RBX | 0xf000u;
 	k->floor = on_own_stack(k->w, r->r[CFI_RSP]) ? r->r[CFI_RSP] : 0;
 	while (r->r[CFI_RSP] < sp) {

@@ -1,6 +1,6 @@
-/* libFuzzer target: arbitrary bytes as an object's .eh_frame_hdr and .eh_frame, looked up at every address that a table could
- * name, and every row that comes out applied to registers over a small piece of memory. The bytes lie at the end of a page whose
- * neighbours cannot be touched, so that even a read without a sanitizer's eye on it ends the process.
+/* libFuzzer target: arbitrary bytes as an object's .eh_frame_hdr and .eh_frame, looked up at every address that a table
+ * could name, and every row that comes out applied to registers over a small piece of memory. The bytes lie at the end
+ * of a page whose neighbours cannot be touched, so that even a read without a sanitizer's eye on it ends the process.
  * The input: 2 bytes length of the header, then the section, which begins with the header. */
 #include <stdint.h>
 #include <stdlib.h>

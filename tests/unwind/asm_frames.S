@@ -1,4 +1,4 @@
-/* Frames that compilers do not write, or rarely: each function calls asm_next(depth, seed) and returns what it returns. */
+/* Frames that compilers do not write, or rarely. Each function calls asm_next(depth, seed) and returns its result. */
 	.text
 
 #define ENTER(name) \

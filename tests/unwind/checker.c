@@ -3,11 +3,11 @@
  *
  * Differences are written to the file TIDEMARK_CHECK_LOG; the counters (struct counters) live in the file
  * TIDEMARK_CHECK_COUNTERS, shared by all processes, so that they survive any end. TIDEMARK_UNWIND: the mode.
- * TIDEMARK_CHECK_EVERY: compare only every n-th allocation (all are walked). TIDEMARK_CHECK_ARENA: allocate from an arena that is
- * never freed, because the program's signal handlers allocate and libc's malloc does not allow that.
+ * TIDEMARK_CHECK_EVERY: compare only every n-th allocation (all are walked). TIDEMARK_CHECK_ARENA: allocate from an
+ * arena that is never freed, because the program's signal handlers allocate and libc's malloc does not allow that.
  *
- * The reference ends at code without unwind information; Tidemark goes on by frame pointers and marks it. So every frame of
- * the reference must be there, and what follows must begin with a guess. */
+ * The reference ends at code without unwind information; Tidemark goes on by frame pointers and marks it. So every
+ * frame of the reference must be there, and what follows must begin with a guess. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -244,7 +244,8 @@ static void find_bounds(struct local *t)
 	size_t size, guard;
 	if (pthread_getattr_np(pthread_self(), &attributes) != 0)
 		return;
-	if (pthread_attr_getstack(&attributes, &low, &size) == 0 && pthread_attr_getguardsize(&attributes, &guard) == 0) {
+	if (pthread_attr_getstack(&attributes, &low, &size) == 0 &&
+	    pthread_attr_getguardsize(&attributes, &guard) == 0) {
 		t->low = (uintptr_t)low;
 		t->high = (uintptr_t)low + size;
 	}
@@ -293,10 +294,10 @@ static void check(uint64_t pc, uint64_t sp, uint64_t bp)
 }
 
 /* The hook has a frame pointer: its caller's registers are around it. */
-#define CHECK() \
-	do { \
-		uint64_t *frame = __builtin_frame_address(0); \
-		check((uintptr_t)__builtin_return_address(0), (uintptr_t)(frame + 2), frame[0]); \
+#define CHECK()                                                                                                        \
+	do {                                                                                                           \
+		uint64_t *frame = __builtin_frame_address(0);                                                          \
+		check((uintptr_t)__builtin_return_address(0), (uintptr_t)(frame + 2), frame[0]);                       \
 	} while (0)
 
 /* checker_sync(): a target that leaves handlers or hooks by longjmp says so; the level is free again. */
@@ -408,7 +409,8 @@ static __attribute__((constructor)) void start(void)
 		return;
 	}
 	if (getenv("TIDEMARK_CHECK_ARENA")) {
-		void *memory = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		void *memory =
+		    mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		arena = memory == MAP_FAILED ? NULL : memory;
 	}
 	stack_main_begins();

@@ -1,6 +1,6 @@
-/* Runs the generated functions (generate.py) in every situation that makes a stack hard to walk. driver SEED FOLDER-OF-PLUGINS: the parts follow
- * each other in one process, so that what one leaves behind is there for the next. The checker compares at every allocation;
- * the program itself computes nothing and always ends with 0. */
+/* Runs the generated functions (generate.py) in every situation that makes a stack hard to walk. driver SEED
+ * FOLDER-OF-PLUGINS: the parts follow each other in one process, so that what one leaves behind is there for the next.
+ * The checker compares at every allocation; the program itself computes nothing and always ends with 0. */
 #include <csetjmp>
 #include <csignal>
 #include <cstdint>
@@ -111,8 +111,8 @@ static void run_loops(unsigned seed)
 			call((seed + i) % 8, (seed + i * 29) * 2654435761u);
 }
 
-/* The same return address and stack pointer at malloc's caller, another frame pointer: of two frames one gives up the room
- * that the other takes, and what they leave there is what earlier calls left. The call sites differ. */
+/* The same return address and stack pointer at malloc's caller, another frame pointer: of two frames one gives up the
+ * room that the other takes, and what they leave there is what earlier calls left. The call sites differ. */
 __attribute__((noinline)) static void take_inner(unsigned room)
 {
 	char *p = (char *)alloca(64 * room + 16);
@@ -252,8 +252,8 @@ static void run_signals(unsigned seed)
 static void run_timer(unsigned seed, unsigned n)
 {
 	struct itimerval every = {{0, 130}, {0, 130}}, never = {};
-	/* libgcc's own _Unwind_RaiseException is left by an epilogue that its unwind information does not describe; a reference
-	 * that starts there from a signal handler crashes. */
+	/* libgcc's own _Unwind_RaiseException is left by an epilogue that its unwind information does not describe; a
+	 * reference that starts there from a signal handler crashes. */
 	may_throw = 0;
 	on_signal(SIGALRM, seed % 2 ? SA_ONSTACK : 0);
 	setitimer(ITIMER_REAL, &every, nullptr);

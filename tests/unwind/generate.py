@@ -3,8 +3,9 @@
 
 generate.py SEED FIRST COUNT TOTAL LANGUAGE > FILE
 The functions are f<FIRST>..f<FIRST+COUNT-1> of TOTAL in the program; LANGUAGE is c or c++. They mix what matters to an
-unwinder: frames with and without a frame pointer (by the compiler's flags), alloca, over-aligned locals, large frames, many
-values that live across calls (so that rbp is an ordinary register), tail calls, calls through pointers, exceptions.
+unwinder: frames with and without a frame pointer (by the compiler's flags), alloca, over-aligned locals, large frames,
+many values that live across calls (so that rbp is an ordinary register), tail calls, calls through pointers and
+exceptions.
 """
 import random
 import sys
