@@ -59,6 +59,19 @@ except IndexError as e:
 sys.exit(3)
 """
 
+POOL = """
+import multiprocessing, os
+def work(n):
+    return sum(len(str(i) * 3) for i in range(n * 1000))
+if __name__ == '__main__':
+    with multiprocessing.get_context('fork').Pool(3) as pool:
+        print(pool.map(work, range(12)))
+    pid = os.fork()
+    if pid == 0:
+        os._exit(len([object() for _ in range(10000)]) % 256)
+    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
 PERL = """
 use strict; my (%h, @l);
 for my $i (1..20000) { my $k = sprintf("key%05d", $i * 7919 % 10007); push @{$h{$k}}, "v$i"; }
@@ -181,6 +194,7 @@ PROGRAMS = [
     Program("python3", ("python3",), [h.find("python3"), "-c", PYTHON], env={"PYTHONHASHSEED": "0"}, files=2),
     Program("python3-malloc", ("python3",), [h.find("python3"), "-c", PYTHON],
             env={"PYTHONHASHSEED": "0", "PYTHONMALLOC": "malloc"}, files=2),
+    Program("python3-pool", ("python3",), [h.find("python3"), "-c", POOL], env={"PYTHONHASHSEED": "0", "PYTHONMALLOC": "malloc"}, files=5),
     Program("perl", ("perl",), [h.find("perl"), "-e", PERL], env={"PERL_HASH_SEED": "0"}, files=2),
     Program("git", ("git",), shell(GIT), files=20),
     Program("bash", ("bash",), [h.find("bash"), "-c", BASH], files=4),
