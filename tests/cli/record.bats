@@ -42,7 +42,7 @@ time.sleep(0.1)
 print(" ".join(f"{int(number)}:{times}" for number, times in sorted(seen.items())))
 sys.exit(7)
 END
-    tidemark record -q -o x.tmk -- python3 counter.py >seen &
+    tidemark record -q -o x.tmk -- python3 counter.py >seen 3>&- 4>&- &
     pid=$!
     wait_until test -e ready
     for signal in HUP INT QUIT USR1 USR2 WINCH ALRM RTMIN+3; do kill -"$signal" $pid; done
@@ -87,7 +87,7 @@ print(*seen)' >out 2>err &
 }
 
 @test "killing record kills the program" {
-    tidemark record -q -o x.tmk -- sh -c 'echo $$ >pid; exec sleep 100' &
+    tidemark record -q -o x.tmk -- sh -c 'echo $$ >pid; exec sleep 100' 3>&- 4>&- &
     wait_until test -s pid
     kill -KILL $!
     wait_until eval '! kill -0 $(cat pid) 2>/dev/null || grep -q "^State:.Z" /proc/$(cat pid)/status'
@@ -105,7 +105,7 @@ print(*seen)' >out 2>err &
 }
 
 @test "a program that is stopped and continued by its own pid runs on" {
-    tidemark record -q -o x.tmk -- sh -c 'echo $$ >pid; sleep 0.7' &
+    tidemark record -q -o x.tmk -- sh -c 'echo $$ >pid; sleep 0.7' 3>&- 4>&- &
     pid=$!
     wait_until test -s pid
     kill -STOP "$(cat pid)"
@@ -463,7 +463,7 @@ END
 }
 
 @test "the collector's death is told, and the program runs unharmed" {
-    tidemark record -o x.tmk -- sh -c 'echo up >up; sleep 0.5; echo out; exit 3' >out 2>err &
+    tidemark record -o x.tmk -- sh -c 'echo up >up; sleep 0.5; echo out; exit 3' >out 2>err 3>&- 4>&- &
     pid=$!
     wait_until test -s up
     kill -KILL "$(pgrep -P $pid -f tidemark-collector)"
