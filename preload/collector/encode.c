@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define PREFETCH 12u
-#define TRIAL_REFS 8192u
+#define TRIAL_REFS 65536u
 
 /* ---- bits, steps, runs ---- */
 

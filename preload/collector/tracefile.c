@@ -15,7 +15,7 @@
 #include "symbolizer.h"
 #include "timebase.h"
 
-#define BLOCK_EVENTS 131072u
+#define BLOCK_EVENTS 524288u
 #define BLOCK_RARES 32768u
 #define BLOCK_AGE_NS 400000000ull /* with the chunk's own age: on disk within a second */
 #define BRIEF_LIFE_NS 1000000000ull
