@@ -114,6 +114,14 @@ struct gnu_hash {
 	uint32_t n_buckets, first_symbol, n_bloom, bloom_shift;
 };
 
+static bool may_have(const struct gnu_hash *hash, uint32_t h)
+{
+	const unsigned bits = 8 * sizeof(ElfW(Addr));
+	const ElfW(Addr) *bloom = (const ElfW(Addr) *)(hash + 1);
+	ElfW(Addr) word = bloom[h / bits & (hash->n_bloom - 1)];
+	return word >> h % bits & word >> (h >> hash->bloom_shift) % bits & 1;
+}
+
 static const uint32_t *hash_buckets(const struct gnu_hash *hash)
 {
 	return (const uint32_t *)((const ElfW(Addr) *)(hash + 1) + hash->n_bloom);
@@ -140,6 +148,8 @@ void *object_find(const struct object *object, const char *name, bool hidden)
 		return NULL;
 	for (const unsigned char *p = (const unsigned char *)name; *p; p++)
 		h = h * 33 + *p;
+	if (!may_have(hash, h))
+		return NULL;
 	const uint32_t *buckets = hash_buckets(hash), *chains = buckets + hash->n_buckets;
 	uint32_t i = buckets[h % hash->n_buckets];
 	if (i < hash->first_symbol)

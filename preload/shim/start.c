@@ -184,10 +184,10 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	int saved = errno;
 	real_init();
 	cxx_init();
-	jemalloc_init();
-	emit_fence_allocations = !real_malloc_is_known();
 	options_read(&options, envp);
 	if ((options.output || options.session) && begin(argc, argv, envp)) {
+		jemalloc_init();
+		emit_fence_allocations = !real_malloc_is_known();
 		name_only_process();
 		maps_recorded = options.mmap;
 		recording = RECORDING_ON;
