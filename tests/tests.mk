@@ -28,6 +28,7 @@ TARGET_FLAGS := -O1 -g -fno-builtin -fno-optimize-sibling-calls -D_GNU_SOURCE -W
 TARGET_LINK := -pthread -L$(O)/tests/targets -Wl,-rpath,'$$ORIGIN'
 
 $(O)/tests/targets/constructors: TARGET_LINK += -lconstructor
+$(O)/tests/targets/wrapped-malloc: TARGET_LINK += -lwrapping
 $(O)/tests/targets/suppressed: TARGET_LINK += -rdynamic
 $(O)/tests/targets/signal-storm $(O)/tests/targets/siglongjmp-out: TARGET_LINK += -lsafe-malloc
 
