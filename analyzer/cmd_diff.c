@@ -122,7 +122,7 @@ static void print_totals(const struct diff_report *d)
 static void print_row(const struct term *term, const struct diff_report *d, const struct diff_row *row)
 {
 	const struct frame_view **frames = NULL;
-	size_t capacity = 0, n = stacks_frames(d->stacks, row->row->node, &frames, &capacity);
+	size_t capacity = 0, n = stacks_row_frames(d->stacks, row->row, &frames, &capacity);
 	const struct profile_row *before = &row->row->sums[BEFORE], *after = &row->row->sums[AFTER];
 	bool bytes = cost_is_bytes(d->cost);
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
@@ -212,7 +212,7 @@ static json_t *json_row(
 {
 	static const char *const keys[2][3] = {
 	    {"before", "before_blocks", "before_allocations"}, {"after", "after_blocks", "after_allocations"}};
-	size_t n = stacks_frames(d->stacks, row->row->node, frames, capacity);
+	size_t n = stacks_row_frames(d->stacks, row->row, frames, capacity);
 	json_t *item = json_object();
 	json_object_set_new(item, "change", json_integer(row->delta));
 	for (int side = BEFORE; side <= AFTER; side++) {

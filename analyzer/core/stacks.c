@@ -1,7 +1,8 @@
 /* Stacks of functions: see stacks.h.
  *
  * A frame of the trace becomes one level for each function inlined there, so that builds which inline differently
- * still meet in the portable key, and so that every renderer sees plain call order. */
+ * still meet in the portable key, and so that every renderer sees plain call order. Views are kept exactly; a coarse key
+ * only decides which of them share a node. */
 #include "core/stacks.h"
 
 #include <inttypes.h>
@@ -41,11 +42,21 @@ int stacks_new(struct stacks **out, enum stacks_key key, struct err *err)
 	return 0;
 }
 
+static void release_source(struct stack_source *source)
+{
+	free(source->first_level);
+	free(source->levels);
+}
+
 void stacks_free(struct stacks *stacks)
 {
 	if (!stacks)
 		return;
+	release_source(&stacks->sources[0]);
+	release_source(&stacks->sources[1]);
 	idtable_release(&stacks->view_ids);
+	idtable_release(&stacks->class_ids);
+	free(stacks->class_of);
 	idtable_release(&stacks->node_ids);
 	free(stacks->views);
 	free(stacks->nodes);
@@ -189,26 +200,42 @@ static bool equal_views(enum stacks_key key, const struct frame_view *a, const s
 struct wanted_view {
 	const struct stacks *stacks;
 	const struct frame_view *view;
+	enum stacks_key key;
 };
 
 static bool same_view(const void *arg, uint32_t id)
 {
 	const struct wanted_view *wanted = arg;
-	return equal_views(wanted->stacks->key, &wanted->stacks->views[id], wanted->view);
+	return equal_views(wanted->key, &wanted->stacks->views[id], wanted->view);
+}
+
+/* The view that the key takes for the same as the new view `id`; itself when there is none. */
+static uint32_t class_id(struct stacks *s, uint32_t id)
+{
+	uint64_t hash = hash_view(s->key, &s->views[id]);
+	struct wanted_view wanted = {s, &s->views[id], s->key};
+	uint32_t first = idtable_find(&s->class_ids, hash, same_view, &wanted);
+	if (first != IDTABLE_NONE)
+		return first;
+	return idtable_add(&s->class_ids, hash, id) < 0 ? UNSEEN : id;
 }
 
 static uint32_t view_id(struct stacks *s, const struct frame_view *view)
 {
-	uint64_t hash = hash_view(s->key, view);
-	struct wanted_view wanted = {s, view};
+	uint64_t hash = hash_view(STACKS_EXACT, view);
+	struct wanted_view wanted = {s, view, STACKS_EXACT};
 	uint32_t id = idtable_find(&s->view_ids, hash, same_view, &wanted);
 	if (id != IDTABLE_NONE)
 		return id;
+	id = (uint32_t)s->n_views;
 	if (s->n_views >= UNSEEN - 1 || ARRAY_RESERVE(s->views, s->views_capacity, s->n_views + 1) < 0 ||
-	    idtable_add(&s->view_ids, hash, (uint32_t)s->n_views) < 0)
+	    ARRAY_RESERVE(s->class_of, s->class_of_capacity, s->n_views + 1) < 0 ||
+	    idtable_add(&s->view_ids, hash, id) < 0)
 		return UNSEEN;
-	s->views[s->n_views] = *view;
-	return (uint32_t)s->n_views++;
+	s->views[id] = *view;
+	s->class_of[id] = s->key == STACKS_EXACT ? id : class_id(s, id);
+	s->n_views++;
+	return s->class_of[id] == UNSEEN ? UNSEEN : id;
 }
 
 struct wanted_node {
@@ -321,7 +348,7 @@ static int add_node(struct adding *a, uint32_t id)
 		return -1;
 	uint32_t at = a->node_of[node->parent];
 	for (const uint32_t *view = &a->levels[a->first_level[node->frame]]; *view != UNSEEN; view++) {
-		at = node_id(a->stacks, starts_anew(a->stacks, *view) ? 0 : at, *view);
+		at = node_id(a->stacks, starts_anew(a->stacks, *view) ? 0 : at, a->stacks->class_of[*view]);
 		if (at == UNSEEN)
 			return -1;
 	}
@@ -353,7 +380,7 @@ static struct stack_row *row_at(struct stacks *s, uint32_t node)
 	if (!s->row_of[node]) {
 		if (ARRAY_RESERVE(s->rows, s->rows_capacity, s->n_rows + 1) < 0)
 			return NULL;
-		s->rows[s->n_rows] = (struct stack_row){.node = node};
+		s->rows[s->n_rows] = (struct stack_row){.node = node, .sample = UNSEEN};
 		s->row_of[node] = (uint32_t)++s->n_rows;
 	}
 	return &s->rows[s->row_of[node] - 1];
@@ -370,6 +397,19 @@ static void sum_row(struct profile_row *sum, const struct profile_row *row)
 	sum->temporary += row->temporary;
 }
 
+/* Show a row by the trace stack that has most bytes alive, or was allocated most. */
+static void choose_sample(struct stack_row *row, const struct profile_row *from, uint32_t node, unsigned source)
+{
+	bool better = from->live_bytes != row->sample_live ? from->live_bytes > row->sample_live
+							   : from->allocated_bytes > row->sample_allocated;
+	if (row->sample != UNSEEN && !better)
+		return;
+	row->sample = node;
+	row->sample_source = source;
+	row->sample_live = from->live_bytes;
+	row->sample_allocated = from->allocated_bytes;
+}
+
 static int add_rows(struct adding *a, const struct profile *profile, unsigned source)
 {
 	for (uint32_t i = 1; i < profile->trace->n_nodes; i++)
@@ -382,6 +422,7 @@ static int add_rows(struct adding *a, const struct profile *profile, unsigned so
 		if (!row)
 			return -1;
 		sum_row(&row->sums[source], &profile->rows[i]);
+		choose_sample(row, &profile->rows[i], i, source);
 	}
 	return 0;
 }
@@ -400,8 +441,8 @@ int stacks_add(struct stacks *stacks, const struct profile *profile, unsigned so
 		result = add_rows(&a, profile, source);
 	}
 	free(a.node_of);
-	free(a.first_level);
-	free(a.levels);
+	release_source(&stacks->sources[source]);
+	stacks->sources[source] = (struct stack_source){trace, a.first_level, a.levels};
 	return result < 0 ? out_of_memory(err) : 0;
 }
 
@@ -440,6 +481,28 @@ size_t stacks_frames(const struct stacks *stacks, uint32_t node, const struct fr
 		if (ARRAY_RESERVE(*frames, *capacity, n + 1) < 0)
 			return 0;
 		(*frames)[n++] = &stacks->views[stacks->nodes[node].view];
+	}
+	return n;
+}
+
+size_t stacks_row_frames(const struct stacks *stacks, const struct stack_row *row, const struct frame_view ***frames,
+    size_t *capacity)
+{
+	const struct stack_source *source = &stacks->sources[row->sample_source];
+	size_t n = 0;
+	if (stacks->key == STACKS_EXACT || row->sample == UNSEEN)
+		return stacks_frames(stacks, row->node, frames, capacity);
+	for (uint32_t at = row->sample; at; at = source->trace->nodes[at].parent) {
+		const uint32_t *first = &source->levels[source->first_level[source->trace->nodes[at].frame]], *view = first;
+		while (*view != UNSEEN)
+			view++;
+		while (view-- > first) {
+			if (ARRAY_RESERVE(*frames, *capacity, n + 1) < 0)
+				return 0;
+			(*frames)[n++] = &stacks->views[*view];
+			if (starts_anew(stacks, *view))
+				return n;
+		}
 	}
 	return n;
 }

@@ -47,18 +47,31 @@ enum stacks_key {
 
 struct stack_node {      /* id 0: the root, no frame */
 	uint32_t parent; /* outward */
-	uint32_t view;
+	uint32_t view;   /* a class: under a coarse key its file, line and offset are one example of several */
 };
 
 struct stack_row {
 	uint32_t node;              /* innermost frame; 0: the stack was lost */
 	struct profile_row sums[2]; /* of profile 0 and 1 */
+	/* private: the one trace stack among those that met here that is shown for them, see stacks_row_frames */
+	uint32_t sample;
+	unsigned sample_source;
+	uint64_t sample_live, sample_allocated;
+};
+
+/* private: what stacks_add keeps of a profile to show exact frames where a key takes several for one. */
+struct stack_source {
+	const struct trace *trace;
+	uint32_t *first_level; /* by frame: into levels */
+	uint32_t *levels;      /* view ids, outermost first */
 };
 
 struct stacks {
 	enum stacks_key key;
-	struct frame_view *views;
+	struct frame_view *views; /* each different one, whatever the key */
 	size_t n_views, views_capacity;
+	uint32_t *class_of; /* by view: the first view that the key takes for the same */
+	size_t class_of_capacity;
 	struct stack_node *nodes;
 	size_t n_nodes, nodes_capacity;
 	struct stack_row *rows;
@@ -66,7 +79,8 @@ struct stacks {
 	/* private */
 	uint32_t *row_of; /* by node: row + 1 */
 	size_t row_of_capacity;
-	struct idtable view_ids, node_ids;
+	struct idtable view_ids, class_ids, node_ids;
+	struct stack_source sources[2];
 };
 
 int stacks_new(struct stacks **out, enum stacks_key key, struct err *err);
@@ -87,6 +101,11 @@ void stacks_sort(struct stacks *stacks, enum cost cost);
  * frames:  set to an array that the caller keeps for the next call and frees; capacity: its own, 0 at first
  * returns: how many there are; 0 also when memory is short */
 size_t stacks_frames(const struct stacks *stacks, uint32_t node, const struct frame_view ***frames, size_t *capacity);
+
+/* The frames of a row, innermost first, as one of its stacks had them: the one with most bytes alive. Under an exact key
+ * the same as stacks_frames of its node. frames, capacity, returns: as above */
+size_t stacks_row_frames(const struct stacks *stacks, const struct stack_row *row, const struct frame_view ***frames,
+    size_t *capacity);
 
 /* The last part of a path. */
 const char *frame_basename(const char *path);
