@@ -22,6 +22,7 @@
 
 #include "control.h"
 #include "drain.h"
+#include "ends.h"
 #include "events.h"
 #include "tidemark/session.h"
 #include "watch.h"
@@ -40,8 +41,7 @@
 #define CALM_BEAT_NS (50 * MS)
 #define LOOK_NS (100 * MS)  /* at sockets and pidfds although the helper is silent: it may hang in smaps_rollup */
 #define FLUSH_NS (250 * MS) /* events reach the writer after at most that */
-#define NAMES_NS (1000 * MS)
-#define MAX_WAITERS 128 /* of futex_waitv */
+#define MAX_WAITERS 128     /* of futex_waitv */
 #define MAX_EMPTY_PASSES 50
 #define SPIN_WORDS 1024 /* a pass that found more is followed by a look-out of */
 #define SPIN_NS 25000.0
@@ -195,23 +195,22 @@ static uint64_t drain_all(void)
 			if (image->processes[slot])
 				words += drain_process(image->processes[slot], limit);
 		words += watch_orphans(image);
-		if (words)
+		if (words) {
 			atomic_fetch_add_explicit(&image->shm->progress, words, memory_order_relaxed);
+			image->drained_ns = drain_state.now_ns;
+		}
 		all += words;
 	}
 	return all;
 }
 
-static void care_for_process(struct process *p, bool names_due)
+static void care_for_process(struct process *p)
 {
 	uint64_t now = drain_state.now_ns;
 	bool exiting = atomic_load_explicit(&image_proc(p->image, p->slot)->exit_status_known, memory_order_relaxed);
 	if (p->state == PROCESS_LIVE && !p->dead_since_ns && !p->no_rings_since_ns)
 		process_sample(p);
-	if (names_due || p->first_names_ns < now) {
-		p->first_names_ns = UINT64_MAX;
-		watch_names(p);
-	}
+	watch_names(p);
 	if (exiting && !p->smaps_at_exit)
 		p->smaps_at_exit = p->wants_smaps = true;
 	if ((p->wants_smaps || now >= p->next_smaps_ns) && p->pid > 0 && !p->dead_since_ns) {
@@ -237,7 +236,7 @@ static void take_smaps(void)
 	}
 }
 
-static void care(bool names_due)
+static void care(void)
 {
 	take_smaps();
 	for (struct image **at = &control_images; *at;) {
@@ -246,10 +245,10 @@ static void care(bool names_due)
 		watch_owners(image);
 		for (uint32_t slot = 0; slot < image_slots_used(image); slot++) {
 			struct process *p = image->processes[slot];
-			if (p && !watch_end(p))
-				care_for_process(p, names_due);
+			if (p && !ends_look(p))
+				care_for_process(p);
 		}
-		if (watch_image_end(image)) {
+		if (ends_image(image)) {
 			*at = image->next;
 			image_free(image);
 		} else {
@@ -323,7 +322,7 @@ static uint64_t beat_interval_ns(void)
 static void run(void)
 {
 	uint32_t n_empty = 0; /* passes in a row that found nothing before the beat was due */
-	uint64_t next_beat_ns = 0, next_names_ns = 0, next_look_ns = 0;
+	uint64_t next_beat_ns = 0, next_look_ns = 0;
 	for (;;) {
 		uint32_t wake_seen = atomic_load(&drain_wake_word);
 		drain_state.now_ns = timebase_update(&drain_state.time);
@@ -340,10 +339,7 @@ static void run(void)
 				next_beat_ns = now + BEAT_NS;
 		}
 		if (has_events || now >= next_beat_ns) {
-			bool names_due = now >= next_names_ns;
-			care(names_due);
-			if (names_due)
-				next_names_ns = now + NAMES_NS;
+			care();
 			n_empty = 0;
 			next_beat_ns = now + beat_interval_ns();
 		}

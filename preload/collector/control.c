@@ -9,14 +9,15 @@
 #include <unistd.h>
 
 #include "drain.h"
+#include "ends.h"
 #include "events.h"
 #include "recorded.h"
 #include "tidemark/session.h"
 #include "watch.h"
 #include "writer.h"
 
-#define FIRST_CONTACT_NS 10000000000ull
-#define LAST_GRACE_NS 500000000ull /* a child may have execed and not yet said so */
+#define FIRST_CONTACT_NS 3000000000ull /* the starter connects at once, unless it was killed */
+#define LAST_GRACE_NS 500000000ull     /* a child may have execed and not yet said so */
 #define PROGRESS_NS 1000000000ull
 #define MAX_CONNECTIONS 512u
 
@@ -99,7 +100,7 @@ static bool end_former_images(pid_t pid)
 			struct process *p = image->processes[slot];
 			if (!p || p->pid != pid || p->dead_since_ns)
 				continue;
-			watch_exec(p);
+			ends_by_exec(p);
 			any = true;
 		}
 	return events_linger_end(pid) || any;
@@ -137,8 +138,9 @@ static void take_image(const struct connection *c, int memfd, int pidfd)
 	image->processes[0] = p;
 	image->n_live = 1;
 	control.n_root_images += is_root;
-	if (p->pidfd >= 0)
-		events_add(p->pidfd, EVENT_PIDFD, (void *)(uintptr_t)(p->serial << 3));
+	image->shares_pids = pid > 0 && pid == p->own_pid;
+	image->first_stat = p->first_stat;
+	watch_pidfd(p);
 	image->next = control_images;
 	control_images = image;
 }

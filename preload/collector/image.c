@@ -115,18 +115,31 @@ void image_free(struct image *image)
 	free(image);
 }
 
+void image_push_free(_Atomic uint32_t *stack, _Atomic uint32_t *link, uint32_t index)
+{
+	uint32_t top = atomic_load(stack), now;
+	do {
+		atomic_store(link, top & 0xffff);
+		now = ((top >> 16) + 1) << 16 | (index + 1);
+	} while (!atomic_compare_exchange_weak(stack, &top, now));
+}
+
 int image_is_mapped_elsewhere(struct image *image)
 {
-	/* The kernel refuses the seal against writing while a shared writable mapping exists anywhere. The place is
-	 * kept by an empty mapping, so that pointers into the memory stay good. */
+	/* The kernel refuses the seal against writing while a shared writable mapping exists anywhere. For the test
+	 * ours is replaced by a private one, at one stroke: the writer thread may be reading. */
 	void *place = image->shm;
-	int flags = MAP_FIXED | MAP_NORESERVE;
-	if (mmap(place, image->mapped_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0) == MAP_FAILED)
+	int access = PROT_READ | PROT_WRITE, flags = MAP_FIXED | MAP_NORESERVE, answer = 1;
+	if (mmap(place, image->mapped_bytes, access, MAP_PRIVATE | flags, image->memfd, 0) == MAP_FAILED)
 		return -1;
-	if (fcntl(image->memfd, F_ADD_SEALS, F_SEAL_WRITE) == 0 || (errno != EBUSY && image->mapped_check_wait_ns))
-		return 0; /* one that knows no seals is believed to be in use at the first time only */
-	void *again = mmap(place, image->mapped_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | flags, image->memfd, 0);
-	return again == MAP_FAILED ? -1 : 1;
+	if (fcntl(image->memfd, F_ADD_SEALS, F_SEAL_WRITE) == 0)
+		return 0;
+	if (errno != EBUSY)
+		answer = -1;
+	/* Without memory to share it again, the processes out there will find that nobody drains. */
+	if (mmap(place, image->mapped_bytes, access, MAP_SHARED | flags, image->memfd, 0) == MAP_FAILED)
+		return 0;
+	return answer;
 }
 
 bool image_node(const struct image *image, uint32_t id, struct tidemark_node *node)

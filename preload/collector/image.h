@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "procfs.h"
 #include "tidemark/ring.h"
 
 struct process;
@@ -26,9 +27,11 @@ struct image {
 	_Atomic uint32_t n_users; /* files and items that still read the mapping */
 
 	/* drain thread only */
+	struct procfs_stat first_stat; /* of the process that sent it */
 	struct process **processes;    /* by slot; NULL when closed or never seen */
 	uint32_t slots;                /* how many the area has */
 	uint32_t n_live;               /* processes not closed */
+	bool shares_pids;              /* all its processes know themselves by the pids that we see */
 	uint32_t procs_seen;           /* n_procs when slots were looked at last */
 	uint32_t slots_published_seen; /* n_published when slots were looked at last */
 	uint32_t descriptors;          /* rings the area has */
@@ -39,6 +42,7 @@ struct image {
 	struct ring **orphans;     /* rings in use whose process is closed */
 	uint32_t n_orphans, orphans_capacity;
 	uint32_t modules_seen;    /* all before it were sent to the writer */
+	uint64_t drained_ns;      /* when something was found in its rings last */
 	uint64_t mapped_check_ns; /* when to look again whether anybody still maps the memory */
 	uint64_t mapped_check_wait_ns;
 	uint32_t doorbell_seen;
@@ -51,8 +55,11 @@ struct image *image_new(int memfd, pid_t pid, const char **why);
 /* Drain thread, when all its processes are closed: unmap and free. */
 void image_free(struct image *image);
 
-/* Does any process other than this one still map the memory? The collector's own mapping is taken away for the test and
- * brought back. returns: 1; 0 when not: the memory is no longer accessible then; -1 the same, for want of memory */
+/* Put an item on a stack of free ones, shm.free_rings or shm.free_procs. link: the item's next_free */
+void image_push_free(_Atomic uint32_t *stack, _Atomic uint32_t *link, uint32_t index);
+
+/* Does any process other than this one still map the memory? Drain thread; what other threads write at this moment may
+ * be lost. returns: 1; 0: none does, and none will see what is written from now on; -1: it cannot be told */
 int image_is_mapped_elsewhere(struct image *image);
 
 static inline void *image_at(const struct image *image, const struct tidemark_area *area, uint64_t offset_bytes)

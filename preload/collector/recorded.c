@@ -244,7 +244,6 @@ struct process *process_new(struct image *image, uint32_t slot, pid_t pid, int p
 	p->pidfd = pidfd;
 	p->statm_fd = pid > 0 ? procfs_statm_open(pid) : -1;
 	p->start_ns = start_of(image, slot);
-	p->first_names_ns = drain_state.now_ns + 20000000;
 	p->smaps_wait_ns = SMAPS_FIRST_WAIT_NS;
 	p->next_smaps_ns = drain_state.now_ns + SMAPS_FIRST_WAIT_NS;
 	if (pid > 0)

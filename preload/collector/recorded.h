@@ -43,9 +43,10 @@ struct ring {
 	uint32_t shared_thread; /* tidemark_ring.thread */
 	uint32_t thread;        /* in the file */
 	uint32_t tid;
-	uint64_t named_at; /* position when the thread's name was looked up last */
+	uint64_t named_at;     /* position when the thread's name was read last */
+	uint64_t next_look_ns; /* when to read it again */
+	uint8_t n_looks;
 	uint32_t level;
-	bool named;
 	bool raw;
 	bool bad; /* its contents made no sense: thrown away from there on */
 	char name[16];
@@ -75,6 +76,7 @@ struct process {
 	pid_t pid;                     /* as seen from here; 0: unknown */
 	pid_t own_pid;                 /* as seen by itself */
 	int pidfd;                     /* -1: none */
+	bool is_watched;               /* the pidfd is: its death will be told */
 	int statm_fd;                  /* -1: none */
 	struct procfs_stat first_stat; /* start_code 0: unreadable */
 
@@ -101,14 +103,13 @@ struct process {
 	uint64_t next_check_ns;
 	bool had_rings;
 	uint32_t end_reason, end_value;
-	bool end_known;
 
 	/* memory in use */
 	uint64_t rss_bytes, rss_shared_bytes, rss_own_bytes; /* last written sample */
 	uint64_t next_rss_ns;
 	uint64_t next_smaps_ns, smaps_wait_ns;
-	uint64_t first_names_ns; /* when to read the threads' names for the first time */
-	bool wants_smaps;        /* at a mark, at the end */
+	uint64_t next_names_ns; /* when to read threads' names */
+	bool wants_smaps;       /* at a mark, at the end */
 	bool smaps_at_exit;
 
 	/* totals for the footer */

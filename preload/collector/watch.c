@@ -2,12 +2,9 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,11 +12,6 @@
 #include "events.h"
 
 #define MS 1000000ull
-#define CHECK_NS (50 * MS)        /* between looks into /proc at one process */
-#define STATUS_WAIT_NS (300 * MS) /* for the kernel or the parent to tell how a process ended */
-#define ROOT_STATUS_WAIT_NS (5000 * MS)
-#define NO_RINGS_NS (20 * MS)
-#define LOST_PROCESS_NS (10000 * MS)
 #define DORMANT_LOOK_NS (100 * MS)
 #define MIN_RING_WORDS 64u
 #define MAX_RING_WORDS (1u << 26)
@@ -40,46 +32,69 @@ static int list_add(void *array, uint32_t n, uint32_t *capacity, size_t item_byt
 	return 0;
 }
 
-/* Could the process `pid` be the one that claimed this slot? It must be born in the image's life, not before. */
-static bool is_plausible_child(const struct image *image, pid_t pid, pid_t parent)
+static bool is_born_after(const struct procfs_stat *st, const struct image *image)
+{
+	uint64_t tick_ns = 1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK);
+	uint64_t boot_offset_ns = clock_ns(CLOCK_BOOTTIME) - mono_ns();
+	return (st->start_ticks + 2) * tick_ns >= image->start_mono_ns + boot_offset_ns;
+}
+
+/* Is the process `pid` the one that claimed a slot of the image, not one that was given the same pid later, or in
+ * another pid namespace? forefather: a process of the image. parent: a pid, 0 unknown */
+static bool is_descendant(const struct image *image, pid_t pid, const struct procfs_stat *forefather, pid_t parent)
 {
 	struct procfs_stat st;
 	if (procfs_stat(pid, &st) < 0)
 		return false;
 	if (parent > 0 && st.parent_pid == parent)
 		return true;
-	uint64_t tick_ns = 1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK);
-	uint64_t boot_offset_ns = clock_ns(CLOCK_BOOTTIME) - mono_ns();
-	uint64_t born_ns = (st.start_ticks + 2) * tick_ns, image_ns = image->start_mono_ns + boot_offset_ns;
-	return born_ns >= image_ns;
+	if (!is_born_after(&st, image))
+		return false;
+	/* A fork has its forefathers' addresses, which are random. */
+	if (st.start_code > 1 && forefather->start_code > 1)
+		return st.start_code == forefather->start_code && st.start_stack == forefather->start_stack;
+	return strcmp(st.comm, forefather->comm) == 0;
 }
 
-/* Find the pid, as seen from here, of the child in a slot; 0 when it is gone or cannot be found. */
-static pid_t child_pid(const struct image *image, const struct tidemark_proc *shared)
+/* The child in a slot, as seen from here: *pidfd is -1 when there is none. returns: its pid; 0 when it is gone or
+ * cannot be found */
+static pid_t find_child(const struct image *image, const struct tidemark_proc *shared, int *pidfd)
 {
-	pid_t own = (pid_t)shared->pid, parent = 0;
-	if (shared->parent_slot < image->slots && image->processes[shared->parent_slot])
-		parent = image->processes[shared->parent_slot]->pid;
-	if (own > 0 && is_plausible_child(image, own, parent))
+	const struct process *parent =
+	    shared->parent_slot < image->slots ? image->processes[shared->parent_slot] : NULL;
+	pid_t own = (pid_t)shared->pid, parent_pid = parent ? parent->pid : 0, pid = 0;
+	const struct procfs_stat *forefather = parent ? &parent->first_stat : &image->first_stat;
+	*pidfd = own > 0 ? procfs_pidfd(own) : -1; /* first: then whom we look at has not been replaced */
+	if (own > 0 && is_descendant(image, own, forefather, parent_pid))
 		return own;
-	return parent > 0 ? procfs_find_child(parent, own) : 0;
+	if (*pidfd >= 0)
+		close(*pidfd);
+	if (parent_pid > 0)
+		pid = procfs_find_child(parent_pid, own);
+	*pidfd = pid > 0 ? procfs_pidfd(pid) : -1;
+	return pid > 0 && *pidfd < 0 && errno == ESRCH ? 0 : pid;
+}
+
+void watch_pidfd(struct process *p)
+{
+	if (p->pidfd >= 0)
+		p->is_watched = events_add(p->pidfd, EVENT_PIDFD, (void *)(uintptr_t)(p->serial << 3)) == 0;
 }
 
 static void add_child(struct image *image, uint32_t slot)
 {
 	const struct tidemark_proc *shared = image_proc(image, slot);
 	uint32_t parent_slot = shared->parent_slot;
-	pid_t pid = child_pid(image, shared);
-	int pidfd = pid ? procfs_pidfd(pid) : -1;
-	if (pid && pidfd < 0 && errno != ENOSYS)
-		pid = 0;
+	int pidfd;
+	pid_t pid = find_child(image, shared, &pidfd);
 	struct process *p = process_new(image, slot, pid, pidfd, 0);
 	if (!p)
 		return;
 	image->processes[slot] = p;
 	image->n_live++;
-	if (p->pidfd >= 0)
-		events_add(p->pidfd, EVENT_PIDFD, (void *)(uintptr_t)(p->serial << 3));
+	if (p->own_pid == 1 || (pid > 0 && p->own_pid != pid))
+		image->shares_pids = false;
+	watch_pidfd(p);
 	if (parent_slot < image->slots && image->processes[parent_slot])
 		process_rare(image->processes[parent_slot], TIDEMARK_RARE_FORK)->v[0] =
 		    (uint64_t)(pid ? pid : p->own_pid);
@@ -132,6 +147,7 @@ static int ring_adopt(struct process *p, struct ring *r)
 	r->thread = thread_of(p, r->shared_thread, r->tid);
 	p->rings[p->n_rings++] = r;
 	p->had_rings = true;
+	p->next_names_ns = 0;
 	p->no_rings_since_ns = 0;
 	return 0;
 }
@@ -257,19 +273,10 @@ void watch_arrivals(struct image *image)
 
 /* ---- rings whose owner died ---- */
 
-static void push_free(_Atomic uint32_t *stack, _Atomic uint32_t *link, uint32_t index)
-{
-	uint32_t top = atomic_load(stack), now;
-	do {
-		atomic_store(link, top & 0xffff);
-		now = ((top >> 16) + 1) << 16 | (index + 1);
-	} while (!atomic_compare_exchange_weak(stack, &top, now));
-}
-
 static void ring_recycle(struct image *image, struct ring *r)
 {
 	atomic_store_explicit(&r->shared->state, TIDEMARK_RING_FREE, memory_order_release);
-	push_free(&image->shm->free_rings, &r->shared->next_free, r->index);
+	image_push_free(&image->shm->free_rings, &r->shared->next_free, r->index);
 	make_dormant(image, r->index);
 	free(r);
 }
@@ -332,17 +339,7 @@ void watch_owners(struct image *image)
 	}
 }
 
-uint64_t watch_orphans(struct image *image)
-{
-	uint64_t words = 0;
-	for (uint32_t i = 0; i < image->n_orphans; i++)
-		words += drain_orphan(image->orphans[i]);
-	return words;
-}
-
-/* ---- ends ---- */
-
-static void release_rings(struct process *p)
+void watch_release_rings(struct process *p)
 {
 	for (uint32_t i = 0; i < p->n_rings; i++) {
 		struct ring *r = p->rings[i];
@@ -355,195 +352,55 @@ static void release_rings(struct process *p)
 	p->n_rings = 0;
 }
 
-static void process_end(struct process *p)
+uint64_t watch_orphans(struct image *image)
 {
-	struct image *image = p->image;
-	uint32_t slot = p->slot;
-	if (atomic_load(&image->shm->detached)) {
-		/* Somebody stopped recording, perhaps this process, and nobody counted what is missing. */
-		p->end_reason = TIDEMARK_END_DETACHED;
-		p->end_value = 0;
-	}
-	release_rings(p);
-	process_close(p);
-	if (p->pidfd >= 0)
-		events_remove(p->pidfd);
-	struct tidemark_proc *shared = image_proc(image, slot);
-	atomic_store_explicit(&shared->state, TIDEMARK_PROC_FREE, memory_order_release);
-	if (slot != 0)
-		push_free(&image->shm->free_procs, &shared->next_free, slot);
-	image->processes[slot] = NULL;
-	image->n_live--;
-	process_free(p);
-}
-
-static void drain_rest(struct process *p)
-{
-	watch_arrivals(p->image);
-	drain_process(p, DRAIN_ALL);
-}
-
-void watch_exec(struct process *p)
-{
-	drain_rest(p);
-	p->end_reason = TIDEMARK_END_EXEC;
-	if (p->pidfd >= 0 && events_linger(p->pidfd, p->pid) == 0)
-		p->pidfd = -1;
-	process_end(p);
-}
-
-static void set_end(struct process *p, int status)
-{
-	p->end_known = true;
-	p->end_reason = WIFSIGNALED(status) ? TIDEMARK_END_SIGNAL : TIDEMARK_END_EXIT;
-	p->end_value = (uint32_t)(WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-}
-
-/* returns: whether the way of the end is known, or will not be */
-static bool find_end(struct process *p)
-{
-	uint64_t waited_ns = drain_state.now_ns - p->dead_since_ns;
-	int status = 0, known = p->flags & PROCESS_ROOT ? control_root_status(p->pid, &status) : -1;
-	if (known == 0 && waited_ns < ROOT_STATUS_WAIT_NS)
-		return false;
-	if (known < 1)
-		known = procfs_exit_status(p->pid, p->pidfd, &status);
-	if (known == 0 && waited_ns <= STATUS_WAIT_NS)
-		return false;
-	const struct tidemark_proc *shared = image_proc(p->image, p->slot);
-	if (known == 1)
-		set_end(p, status);
-	else if (atomic_load_explicit(&shared->exit_status_known, memory_order_acquire)) /* its own word for it */
-		set_end(
-		    p, W_EXITCODE((int)(atomic_load_explicit(&shared->exit_status, memory_order_relaxed) & 0xff), 0));
-	return true;
-}
-
-/* A live pid without any ring: does it run another program by now? */
-static bool has_execed(struct process *p)
-{
-	struct procfs_stat now;
-	const struct procfs_stat *first = &p->first_stat;
-	if (procfs_stat(p->pid, &now) < 0)
-		return false;
-	bool both_told = first->start_code > 1 && now.start_code > 1;
-	if (both_told)
-		return first->start_code != now.start_code || first->start_stack != now.start_stack;
-	return strcmp(first->comm, now.comm) != 0;
-}
-
-/* Is a process without a pidfd still there? */
-static bool is_gone(const struct process *p)
-{
-	struct procfs_stat now;
-	if (p->pidfd >= 0 || p->pid <= 0)
-		return false;
-	return procfs_stat(p->pid, &now) < 0 || now.start_ticks != p->first_stat.start_ticks || now.state == 'Z';
-}
-
-/* A process that cannot be found in /proc (it died before its slot was seen, or lives in a foreign pid namespace) ends
- * when no thread of it is left. */
-static bool is_lost(const struct process *p)
-{
-	if (p->pid > 0 || p->pidfd >= 0 || p->n_rings > 0 || !p->no_rings_since_ns)
-		return false;
-	return drain_state.now_ns - p->no_rings_since_ns > (p->had_rings ? NO_RINGS_NS : LOST_PROCESS_NS);
-}
-
-/* PID 1 of a pid namespace, which may be ours: it waits for its file before it ends and takes us with it. */
-static bool ends_on_request(struct process *p)
-{
-	struct tidemark_proc *shared = image_proc(p->image, p->slot);
-	if (atomic_load_explicit(&shared->exit_status_known, memory_order_acquire) != TIDEMARK_EXIT_ASKS)
-		return false;
-	atomic_store(&shared->exit_status_known, TIDEMARK_EXIT_CLOSING);
-	drain_rest(p);
-	set_end(p, W_EXITCODE((int)(atomic_load_explicit(&shared->exit_status, memory_order_relaxed) & 0xff), 0));
-	process_end(p);
-	return true;
-}
-
-enum life { LIFE_ON, LIFE_DEAD, LIFE_CLOSED };
-
-/* Signs of an end other than the pidfd's. */
-static enum life look_for_end(struct process *p)
-{
-	uint64_t now = drain_state.now_ns;
-	if (ends_on_request(p))
-		return LIFE_CLOSED;
-	if (is_lost(p))
-		return LIFE_DEAD;
-	if (now < p->next_check_ns)
-		return LIFE_ON;
-	p->next_check_ns = now + CHECK_NS;
-	if (is_gone(p))
-		return LIFE_DEAD;
-	if (atomic_load(&p->image->shm->detached)) {
-		drain_rest(p);
-		p->end_reason = TIDEMARK_END_DETACHED;
-		process_end(p);
-		return LIFE_CLOSED;
-	}
-	if (p->n_rings == 0 && p->no_rings_since_ns && p->pid > 0 && has_execed(p)) {
-		watch_exec(p);
-		return LIFE_CLOSED;
-	}
-	return LIFE_ON;
-}
-
-bool watch_end(struct process *p)
-{
-	if (!p->dead_since_ns) {
-		enum life life = look_for_end(p);
-		if (life != LIFE_DEAD)
-			return life == LIFE_CLOSED;
-		p->dead_since_ns = drain_state.now_ns;
-	}
-	if (p->state == PROCESS_LIVE) {
-		drain_rest(p);
-		p->state = PROCESS_ENDING;
-	}
-	if (!find_end(p))
-		return false;
-	process_end(p);
-	return true;
-}
-
-bool watch_image_end(struct image *image)
-{
-	if (image->n_live > 0 || atomic_load(&image->n_users) > 0 || drain_state.now_ns < image->mapped_check_ns)
-		return false;
-	watch_arrivals(image);
-	if (image->n_live > 0 || atomic_load(&image->n_users) > 0)
-		return false;
-	if (image_is_mapped_elsewhere(image) != 1)
-		return true;
-	if (image->mapped_check_wait_ns < 200 * MS)
-		image->mapped_check_wait_ns = image->mapped_check_wait_ns ? 2 * image->mapped_check_wait_ns : 5 * MS;
-	image->mapped_check_ns = drain_state.now_ns + image->mapped_check_wait_ns;
-	return false;
+	uint64_t words = 0;
+	for (uint32_t i = 0; i < image->n_orphans; i++)
+		words += drain_orphan(image->orphans[i]);
+	return words;
 }
 
 /* ---- names ---- */
 
+/* Most threads are named by their first instructions, some by their starter a little later. */
+static uint64_t next_look(const struct ring *r)
+{
+	static const uint64_t waits[] = {5 * MS, 30 * MS, 200 * MS};
+	return drain_state.now_ns + (r->n_looks < sizeof(waits) / sizeof(*waits) ? waits[r->n_looks] : 1000 * MS);
+}
+
+static void read_name(struct process *p, struct ring *r)
+{
+	char name[16];
+	bool is_known = r->n_looks > 1 && r->named_at == r->position;
+	r->next_look_ns = next_look(r);
+	if (is_known || owner_is_dead(r))
+		return;
+	r->n_looks += r->n_looks < UINT8_MAX;
+	r->named_at = r->position;
+	if (procfs_thread_name(p->pid, (pid_t)r->tid, name) < 0 || strcmp(name, r->name) == 0)
+		return;
+	memcpy(r->name, name, sizeof(name));
+	struct rare *rare = process_rare(p, TIDEMARK_RARE_THREAD_NAME);
+	rare->v[0] = r->thread;
+	rare->text = strdup(name);
+}
+
 void watch_names(struct process *p)
 {
-	if (p->pid <= 0 || p->pid != p->own_pid || p->state != PROCESS_LIVE)
+	if (drain_state.now_ns < p->next_names_ns || p->pid <= 0 || p->pid != p->own_pid || p->state != PROCESS_LIVE)
 		return;
-	uint32_t budget = 64;
-	for (uint32_t i = 0; i < p->n_rings && budget > 0; i++) {
+	uint32_t budget = 64; /* a name costs 5 us */
+	p->next_names_ns = UINT64_MAX;
+	for (uint32_t i = 0; i < p->n_rings; i++) {
 		struct ring *r = p->rings[i];
-		char name[16];
-		if (r->level != 0 || (r->named && r->named_at == r->position))
+		if (r->level != 0)
 			continue;
-		budget--;
-		r->named = true;
-		r->named_at = r->position;
-		if (procfs_thread_name(p->pid, (pid_t)r->tid, name) < 0 || strcmp(name, r->name) == 0)
-			continue;
-		memcpy(r->name, name, sizeof(name));
-		struct rare *rare = process_rare(p, TIDEMARK_RARE_THREAD_NAME);
-		rare->v[0] = r->thread;
-		rare->text = strdup(name);
+		if (drain_state.now_ns >= r->next_look_ns && budget > 0) {
+			budget--;
+			read_name(p, r);
+		}
+		if (r->next_look_ns < p->next_names_ns)
+			p->next_names_ns = r->next_look_ns;
 	}
 }

@@ -138,6 +138,30 @@ def settle(folder, at_least=1, patience=20.0):
         time.sleep(0.02)
 
 
+def collectors_of(output):
+    """Pids of collectors that write to this output: ours alone, since the path is."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                line = f.read().split(b"\0")
+        except OSError:
+            continue
+        if line and os.path.basename(line[0]) == b"tidemark-collector" and output.encode() in line:
+            found.append(int(pid))
+    return found
+
+
+def session_ends(output, patience=10.0):
+    """Wait until no collector writes to this output. returns: False when one stays, with nobody left to record"""
+    end = time.monotonic() + patience
+    while collectors_of(output):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def tool(*arguments, **more):
     return run([TIDEMARK] + list(arguments), **more)
 
