@@ -12,7 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef __clang__
+#define NOINLINE __attribute__((noinline))
+#else
 #define NOINLINE __attribute__((noinline, noclone))
+#endif
 #define SKIPPED 77 /* exit status: this machine cannot show it */
 
 /* printf for descriptor 1, at most 1 KiB: vsnprintf of numbers and short strings does not allocate. */
