@@ -25,6 +25,7 @@ UNIT_BINS := $(UNIT_C:%.c=$(O)/%)
 
 # Optimised, so that frames are what real programs have; but no allocation is optimised away and no frame is dropped.
 TARGET_FLAGS := -O1 -g -fno-builtin -fno-optimize-sibling-calls -D_GNU_SOURCE -Wall -Wextra $(if $(WERROR),-Werror) -Iinclude -Itests/targets
+TARGET_CXXFLAGS := -std=gnu++17 -fsized-deallocation $(TARGET_FLAGS)
 TARGET_LINK := -pthread -L$(O)/tests/targets -Wl,-rpath,'$$ORIGIN'
 
 $(O)/tests/targets/constructors: TARGET_LINK += -lconstructor
@@ -40,7 +41,7 @@ $(O)/tests/targets/lib%.so: tests/targets/lib-%.c tests/targets/testing.h
 $(O)/tests/targets/lib%.so: tests/targets/lib-%.cc tests/targets/testing.h
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=gnu++17 $(TARGET_FLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $< -pthread
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $< -pthread
 
 $(TARGET_C:%.c=$(O)/%) $(ORACLE_BINS) $(FAULT_BINS): $(O)/%: %.c tests/targets/testing.h include/tidemark.h $(TARGET_LIBS)
 	$(call say,CC,$<)
@@ -50,7 +51,7 @@ $(TARGET_C:%.c=$(O)/%) $(ORACLE_BINS) $(FAULT_BINS): $(O)/%: %.c tests/targets/t
 $(TARGET_CXX:%.cc=$(O)/%): $(O)/%: %.cc tests/targets/testing.h include/tidemark.h $(TARGET_LIBS)
 	$(call say,CXX,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=gnu++17 $(TARGET_FLAGS) -o $@ $< $(TARGET_LINK)
+	$(Q)$(CXX) $(TARGET_CXXFLAGS) -o $@ $< $(TARGET_LINK)
 
 # A unit test links everything of the analyzer but its main.
 UNIT_O := $(filter-out $(O)/analyzer/main.o,$(ANALYZER_O))
