@@ -39,7 +39,7 @@ struct connection {
 struct image *control_images;
 
 static struct {
-	int listen_fd;
+	int listen_fd, spare_fd;
 	struct connection *connections;
 	uint32_t n_connections;
 	pid_t root_pid;
@@ -52,6 +52,7 @@ static struct {
 int control_init(int listen_fd)
 {
 	control.listen_fd = listen_fd;
+	control.spare_fd = dup(listen_fd);
 	control.start_ns = mono_ns();
 	if (fcntl(listen_fd, F_SETFL, O_NONBLOCK) < 0)
 		return -1;
@@ -226,10 +227,20 @@ static void read_connection(struct connection *c)
 
 /* ---- connections ---- */
 
+/* All descriptors are in use: whoever waits is turned away, or the socket would wake us for ever. */
+static void turn_away(void)
+{
+	close(control.spare_fd);
+	close(accept(control.listen_fd, NULL, NULL));
+	control.spare_fd = dup(control.listen_fd);
+}
+
 static void accept_all(void)
 {
 	for (;;) {
 		int fd = accept4(control.listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+			turn_away();
 		if (fd < 0)
 			return;
 		struct connection *c = calloc(1, sizeof(*c));

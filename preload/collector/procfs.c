@@ -1,12 +1,12 @@
 #include "procfs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -74,11 +74,20 @@ int procfs_stat(pid_t pid, struct procfs_stat *st)
 	return 0;
 }
 
+int procfs_keep(int fd, unsigned quarters)
+{
+	struct rlimit limit;
+	if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0 || (rlim_t)fd < limit.rlim_cur / 4 * quarters)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 int procfs_statm_open(pid_t pid)
 {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	return procfs_keep(open(path, O_RDONLY | O_CLOEXEC), 3);
 }
 
 int procfs_statm(int fd, uint64_t *rss_bytes, uint64_t *shared_bytes)
@@ -136,6 +145,22 @@ int procfs_thread_name(pid_t pid, pid_t tid, char name[16])
 	if (name[n - 1] == '\n')
 		name[n - 1] = '\0';
 	return 0;
+}
+
+int procfs_open_mapped(pid_t pid, uint64_t address)
+{
+	char path[96], line[512];
+	unsigned long start = 0, end = 0;
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	FILE *maps = fopen(path, "re");
+	if (!maps)
+		return -1;
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 && address >= start && address < end)
+			break;
+	fclose(maps);
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", (int)pid, start, end);
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
 int procfs_pidfd(pid_t pid)

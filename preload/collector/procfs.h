@@ -29,6 +29,10 @@ int procfs_stat(pid_t pid, struct procfs_stat *st);
 /* Open what procfs_statm reads; the descriptor stays good over setuid and exec. returns: -1 on failure */
 int procfs_statm_open(pid_t pid);
 
+/* May what is merely useful keep this new descriptor? Only the first `quarters` of those that we may have.
+ * returns: fd; -1 when it was closed again */
+int procfs_keep(int fd, unsigned quarters);
+
 /* returns: 0, -1 when the process has no memory (any more) */
 int procfs_statm(int fd, uint64_t *rss_bytes, uint64_t *shared_bytes);
 
@@ -40,6 +44,10 @@ uint64_t procfs_own_peak_bytes(void);
 
 /* The name of a thread as its NUL-terminated comm. returns: 0, -1 when it is gone */
 int procfs_thread_name(pid_t pid, pid_t tid, char name[16]);
+
+/* Open the file that a process has mapped at `address`, also when it was deleted. Takes the rights of root.
+ * returns: -1 on failure */
+int procfs_open_mapped(pid_t pid, uint64_t address);
 
 /* A pidfd of a running process or zombie. returns: -1 when it is gone or the kernel has none (errno ENOSYS) */
 int procfs_pidfd(pid_t pid);

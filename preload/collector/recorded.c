@@ -182,13 +182,12 @@ static void fill_counters(const struct process *p, uint64_t *counters)
 
 void process_close(struct process *p)
 {
-	struct close_item *item = calloc(1, sizeof(*item));
+	struct close_item *item = p->close_item;
 	process_flush(p);
 	if (p->chunk != &sink)
 		chunk_free(p->chunk);
 	p->chunk = &sink;
-	if (!item)
-		return; /* the file stays open and without a footer */
+	p->close_item = NULL;
 	item->item = (struct item){NULL, ITEM_CLOSE, p->file};
 	fill_counters(p, item->counters);
 	queue_put(&item->item);
@@ -248,7 +247,8 @@ struct process *process_new(struct image *image, uint32_t slot, pid_t pid, int p
 	p->next_smaps_ns = drain_state.now_ns + SMAPS_FIRST_WAIT_NS;
 	if (pid > 0)
 		procfs_stat(pid, &p->first_stat);
-	if (addrmap_init(&p->map, p->forked) == 0)
+	p->close_item = calloc(1, sizeof(*p->close_item));
+	if (p->close_item && addrmap_init(&p->map, p->forked) == 0)
 		p->file = make_file(p);
 	if (!p->file) {
 		process_free(p);
@@ -265,6 +265,7 @@ void process_free(struct process *p)
 		free(p->rings[i]);
 	free(p->rings);
 	free(p->heap);
+	free(p->close_item);
 	idmap_release(&p->threads);
 	addrmap_release(&p->map);
 	if (p->pidfd >= 0)

@@ -68,7 +68,8 @@ enum process_flags {
 struct process {
 	struct image *image;
 	struct tracefile *file;
-	uint64_t serial; /* unique for the collector's life */
+	struct close_item *close_item; /* for the end, when there may be no memory */
+	uint64_t serial;               /* unique for the collector's life */
 	uint32_t slot;
 	enum process_state state;
 	unsigned flags; /* enum process_flags */

@@ -13,6 +13,7 @@
 
 #include "bytes.h"
 #include "hashing.h"
+#include "procfs.h"
 #include "stringpool.h"
 #include "tidemark/trace.h"
 #include "timebase.h"
@@ -87,22 +88,24 @@ static int grow(void *array, uint32_t *n, uint32_t *capacity, size_t item_bytes)
 /* ---- questions ---- */
 
 /* Open a module's file as the process sees it. Devices and pipes are left alone. */
-static int open_module(const char *path, pid_t pid, struct stat *st)
+static int open_module(const struct tidemark_module *module, const char *path, pid_t pid, struct stat *st)
 {
 	char full[4200];
-	int fd = -1;
+	int fd = -1, flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 	if (path[0] != '/')
 		return -1;
 	if (pid > 0) {
 		snprintf(full, sizeof(full), "/proc/%d/root%s", (int)pid, path);
-		fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		fd = open(full, flags);
+		if (fd < 0)
+			fd = procfs_open_mapped(pid, module->start);
 	}
 	if (fd < 0)
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		fd = open(path, flags);
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
-		return fd;
+		return procfs_keep(fd, 2);
 	close(fd);
 	return -1;
 }
@@ -119,7 +122,7 @@ uint32_t symbolizer_module(const struct tidemark_module *module, const char *pat
 	for (uint32_t i = 1; i < sym.n_modules && module->build_id_bytes; i++)
 		if (sym.modules[i].path == name && same_build(&sym.modules[i], module))
 			return i;
-	int fd = open_module(path, pid, &st);
+	int fd = open_module(module, path, pid, &st);
 	for (uint32_t i = 1; i < sym.n_modules; i++) {
 		const struct asked_module *m = &sym.modules[i];
 		if (m->path != name || !same_build(m, module) || m->device != st.st_dev || m->inode != st.st_ino)
