@@ -124,6 +124,8 @@ struct tidemark_proc {
 	uint32_t cmdline_string; /* offset of the argv strings, each NUL-terminated */
 	uint32_t cmdline_bytes;
 	uint32_t generation; /* +1 at each reuse of the slot */
+	uint64_t start_rss_bytes;        /* of slot 0: memory in use when the shim was set up; 0: unreadable */
+	uint64_t start_rss_shared_bytes; /* of it files and shared memory */
 	_Atomic uint32_t next_free; /* while FREE and on free_procs: the next one's index + 1, 0 at the end */
 
 	/* Counted by the process, read by the collector at the end (relaxed). */

@@ -208,7 +208,8 @@ static void care_for_process(struct process *p)
 {
 	uint64_t now = drain_state.now_ns;
 	bool exiting = atomic_load_explicit(&image_proc(p->image, p->slot)->exit_status_known, memory_order_relaxed);
-	if (p->state == PROCESS_LIVE && !p->dead_since_ns && !p->no_rings_since_ns)
+	bool execed = p->had_rings && p->no_rings_since_ns;
+	if (p->state == PROCESS_LIVE && !p->dead_since_ns && !execed)
 		process_sample(p);
 	watch_names(p);
 	if (exiting && !p->smaps_at_exit)

@@ -117,25 +117,38 @@ static uint64_t own_bytes(const struct process *p, uint64_t rss, uint64_t shared
 	return own + (common < shared ? common : shared);
 }
 
+static void put_sample(struct process *p, uint64_t tick, uint64_t rss, uint64_t shared)
+{
+	if (shared > rss)
+		shared = rss;
+	if (rss == p->rss_bytes && shared == p->rss_shared_bytes)
+		return;
+	uint64_t own = own_bytes(p, rss, shared);
+	struct rare *rare = process_rare(p, TIDEMARK_RARE_RSS);
+	rare->tick = tick;
+	rare->v[0] = p->rss_bytes = rss;
+	rare->v[1] = p->rss_shared_bytes = shared;
+	rare->v[2] = own;
+	drain_state.active_ns = drain_state.now_ns;
+}
+
+/* The shim's own reading, when it was set up. */
+static void put_first_sample(struct process *p)
+{
+	const struct tidemark_proc *shared = image_proc(p->image, p->slot);
+	uint64_t rss = shared->start_rss_bytes;
+	if (!p->forked && rss && rss < 1ull << 56)
+		put_sample(p, 0, rss, shared->start_rss_shared_bytes);
+}
+
 void process_sample(struct process *p)
 {
 	uint64_t rss, shared, now = drain_state.now_ns;
 	if (p->statm_fd < 0 || now < p->next_rss_ns)
 		return;
 	p->next_rss_ns = now + drain_state.rss_interval_ns;
-	if (procfs_statm(p->statm_fd, &rss, &shared) < 0)
-		return;
-	if (shared > rss)
-		shared = rss;
-	if (rss == p->rss_bytes && shared == p->rss_shared_bytes)
-		return;
-	uint64_t own = own_bytes(p, rss, shared);
-	drain_state.active_ns = now;
-	struct rare *rare = process_rare(p, TIDEMARK_RARE_RSS);
-	rare->tick = process_tick(p, now);
-	rare->v[0] = p->rss_bytes = rss;
-	rare->v[1] = p->rss_shared_bytes = shared;
-	rare->v[2] = p->rss_own_bytes = own;
+	if (procfs_statm(p->statm_fd, &rss, &shared) == 0)
+		put_sample(p, process_tick(p, now), rss, shared);
 }
 
 void process_add_smaps(struct process *p, const struct procfs_smaps *smaps, uint64_t ns)
@@ -256,6 +269,7 @@ struct process *process_new(struct image *image, uint32_t slot, pid_t pid, int p
 	}
 	writer_file_opened(p->flags & PROCESS_ROOT);
 	chunk_begin(p);
+	put_first_sample(p);
 	return p;
 }
 

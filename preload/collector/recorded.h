@@ -106,7 +106,7 @@ struct process {
 	uint32_t end_reason, end_value;
 
 	/* memory in use */
-	uint64_t rss_bytes, rss_shared_bytes, rss_own_bytes; /* last written sample */
+	uint64_t rss_bytes, rss_shared_bytes; /* last written sample */
 	uint64_t next_rss_ns;
 	uint64_t next_smaps_ns, smaps_wait_ns;
 	uint64_t next_names_ns; /* when to read threads' names */

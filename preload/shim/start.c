@@ -92,6 +92,31 @@ static uint32_t put_exe(void)
 	return name ? shm_put_string(name, strnlen(name, MAX_PATH)) : 0;
 }
 
+static uint64_t take_number(const char **at)
+{
+	uint64_t n = 0;
+	for (; **at >= '0' && **at <= '9'; ++*at)
+		n = 10 * n + (uint64_t)(**at - '0');
+	while (**at == ' ')
+		++*at;
+	return n;
+}
+
+/* Many programs are over before the collector can look. */
+static void put_start_rss(struct tidemark_proc *p)
+{
+	char line[128] = "";
+	int fd = (int)SYS3(openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	SYS3(read, fd, line, sizeof(line) - 1);
+	SYS1(close, fd);
+	const char *at = line;
+	take_number(&at); /* size */
+	p->start_rss_bytes = take_number(&at) * getauxval(AT_PAGESZ);
+	p->start_rss_shared_bytes = take_number(&at) * getauxval(AT_PAGESZ);
+}
+
 /* argv's strings lie one behind the other on the stack, as in /proc/PID/cmdline. */
 static uint32_t put_cmdline(int argc, char **argv, uint32_t *bytes)
 {
@@ -159,6 +184,7 @@ static int prepare(int argc, char **argv)
 		SYS1(close, memfd);
 		return -ENOMEM;
 	}
+	put_start_rss(proc_self);
 	shm->unwinder = stack_init(options.unwind, options.depth);
 	shm->suppressions_string = put_suppressions();
 	return memfd;

@@ -4,6 +4,7 @@
  * case: exit exit
  * expect: files 31
  * expect: leaf in_root allocations 3 leaked_blocks 3
+ * expect: total peak_rss_bytes >=65536
  * expect[each-child]: leaf in_child allocations 4 leaked_blocks 2 leaked_bytes 2*31
  * expect[each-child]: total lost_events 0 unknown_frees 0
  *
