@@ -1,24 +1,22 @@
 #include "symbolizer.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "bytes.h"
 #include "hashing.h"
 #include "procfs.h"
+#include "resolver.h"
 #include "stringpool.h"
 #include "tidemark/trace.h"
 #include "timebase.h"
 
-#define MAX_STARTS 4
+#define MAX_CRASHES 2  /* over one module: then it is asked about no more */
+#define MAX_FUTILE 8   /* starts in a row without an answer */
+#define MAX_STARTS 100 /* each may take seconds to read what the one before had read */
 #define IDLE_NS 10000000000ull
 #define SEND_BYTES 32768u
 #define MAX_ANSWER_SYMBOLS 1000u
@@ -31,12 +29,14 @@ struct asked_module {
 	uint8_t build_id[TIDEMARK_MAX_BUILD_ID];
 	uint8_t build_id_bytes;
 	uint8_t quality;
+	uint8_t n_crashes;
 	bool is_told;
 };
 
 struct perf_map {
 	pid_t pid;
 	uint32_t path; /* string */
+	uint8_t n_crashes;
 };
 
 struct question {
@@ -44,6 +44,7 @@ struct question {
 	uint32_t module; /* or perf map, when is_jit */
 	uint16_t flags;
 	bool is_jit;
+	bool is_skipped; /* not sent: answered with nothing when its turn comes */
 	uint32_t first_symbol, n_symbols;
 };
 
@@ -59,14 +60,12 @@ static struct {
 	uint32_t n_sent, n_answered; /* questions below are; 1 at first */
 	uint32_t left_symbols;       /* lines still to come of question n_answered */
 	uint32_t map_told;
-	pid_t pid;
-	int to, from;
-	int n_starts;
+	struct resolver child;
+	uint32_t n_starts, n_futile;
 	bool dead;
 	uint64_t idle_since_ns; /* 0: questions are open */
-	struct bytes out, in;
-	size_t out_done;
-} sym = {.to = -1, .from = -1, .n_sent = 1, .n_answered = 1};
+	uint64_t progress_ns;   /* when the last answer came, or the child was started */
+} sym = {.child = {.to = -1, .from = -1}, .n_sent = 1, .n_answered = 1};
 
 /* Make room for one more item; numbers count from 1. returns: 0, -1 without memory */
 static int grow(void *array, uint32_t *n, uint32_t *capacity, size_t item_bytes)
@@ -152,7 +151,7 @@ uint32_t symbolizer_perf_map(pid_t pid, const char *path)
 {
 	if (grow(&sym.maps, &sym.n_maps, &sym.maps_capacity, sizeof(*sym.maps)) < 0)
 		return 0;
-	sym.maps[sym.n_maps] = (struct perf_map){pid, string_put(path, strlen(path))};
+	sym.maps[sym.n_maps] = (struct perf_map){.pid = pid, .path = string_put(path, strlen(path))};
 	return sym.n_maps++;
 }
 
@@ -239,78 +238,32 @@ void symbolizer_give_up(void)
 {
 	if (sym.n_questions > sym.n_answered)
 		sym.n_answered = sym.n_questions;
+	resolver_stop(&sym.child);
 	sym.dead = true;
 }
 
 /* ---- the child ---- */
 
-static void stop_child(void)
+static uint8_t *crashes_of(const struct question *q)
 {
-	if (sym.to >= 0)
-		close(sym.to);
-	if (sym.from >= 0)
-		close(sym.from);
-	sym.to = sym.from = -1;
-	if (sym.pid > 0) {
-		kill(sym.pid, SIGKILL);
-		waitpid(sym.pid, NULL, 0);
-	}
-	sym.pid = 0;
+	return q->is_jit ? &sym.maps[q->module].n_crashes : &sym.modules[q->module].n_crashes;
 }
 
-/* tidemark beside the collector, or in bin when the collector is in lib/tidemark. */
-static bool find_command(char *path, size_t capacity)
+/* Go on to the next question; the ones that were not sent are answered with it. */
+static void next_question(void)
 {
-	char self[3800];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n <= 0)
-		return false;
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	snprintf(path, capacity, "%s/tidemark", self);
-	if (access(path, X_OK) == 0)
-		return true;
-	snprintf(path, capacity, "%s/../../bin/tidemark", self);
-	return access(path, X_OK) == 0;
-}
-
-/* vfork: a copy of the page tables of a big collector would take long. The child calls nothing but system calls. */
-static pid_t spawn(const char *path, int in, int out)
-{
-	char *const argv[] = {"tidemark", "symbolize", NULL};
-	pid_t pid = vfork();
-	if (pid != 0)
-		return pid;
-	if (dup2(in, 0) < 0 || dup2(out, 1) < 0)
-		_exit(127);
-	setpriority(PRIO_PROCESS, 0, 10);
-	execv(path, argv);
-	_exit(127);
+	do
+		sym.n_answered++;
+	while (sym.n_answered < sym.n_sent && sym.questions[sym.n_answered].is_skipped);
 }
 
 static int start_child(void)
 {
-	char path[4096];
-	int to[2], from[2];
-	if (sym.n_starts++ >= MAX_STARTS || !find_command(path, sizeof(path)) || pipe2(to, O_CLOEXEC) < 0)
+	if (sym.n_starts >= MAX_STARTS || sym.n_futile >= MAX_FUTILE || resolver_start(&sym.child) < 0)
 		return -1;
-	if (pipe2(from, O_CLOEXEC) < 0) {
-		close(to[0]);
-		close(to[1]);
-		return -1;
-	}
-	sym.pid = spawn(path, to[0], from[1]);
-	close(to[0]);
-	close(from[1]);
-	sym.to = to[1];
-	sym.from = from[0];
-	if (sym.pid < 0) {
-		stop_child();
-		return -1;
-	}
-	fcntl(sym.to, F_SETFL, O_NONBLOCK);
-	fcntl(sym.from, F_SETFL, O_NONBLOCK);
-	sym.out.n = sym.in.n = sym.out_done = 0;
+	sym.n_starts++;
+	sym.n_futile++;
+	sym.progress_ns = mono_ns();
 	sym.left_symbols = 0;
 	sym.map_told = 0;
 	sym.n_sent = sym.n_answered;
@@ -319,50 +272,43 @@ static int start_child(void)
 	return 0;
 }
 
-/* The child is gone. What it was asked first may have been its end: go on behind it. */
+/* The child is gone. What it was asked first was its end: go on behind it, and if that was not the first time with this
+ * module, without the module. */
 static void restart_child(void)
 {
 	bool had_begun = sym.n_sent > sym.n_answered;
-	stop_child();
-	if (had_begun && sym.n_answered < sym.n_questions) {
-		sym.questions[sym.n_answered].n_symbols = 0;
-		sym.n_answered++;
+	resolver_stop(&sym.child);
+	if (had_begun) {
+		struct question *q = &sym.questions[sym.n_answered];
+		q->n_symbols = 0;
+		++*crashes_of(q);
+		next_question();
 	}
 	if (start_child() < 0)
 		symbolizer_give_up();
 }
 
-/* ---- sending ---- */
-
-static void put_field(const char *text)
+uint64_t symbolizer_progress_ns(void)
 {
-	bytes_add_byte(&sym.out, '\t');
-	for (const char *p = text; *p; p++) {
-		char hex[8];
-		if (*p == '\\')
-			bytes_add(&sym.out, "\\\\", 2);
-		else if ((unsigned char)*p >= 32)
-			bytes_add_byte(&sym.out, (uint8_t)*p);
-		else
-			bytes_add(&sym.out, hex, (size_t)snprintf(hex, sizeof(hex), "\\x%02x", (unsigned char)*p));
+	return sym.progress_ns;
+}
+
+void symbolizer_skip_module(void)
+{
+	if (sym.child.pid <= 0 || sym.n_sent <= sym.n_answered) {
+		symbolizer_give_up();
+		return;
 	}
+	*crashes_of(&sym.questions[sym.n_answered]) = MAX_CRASHES;
+	restart_child();
 }
 
-static void put_number_field(const char *format, unsigned long long value)
-{
-	char text[32];
-	snprintf(text, sizeof(text), format, value);
-	put_field(text);
-}
-
-static void put_word(const char *word)
-{
-	bytes_add(&sym.out, word, strlen(word));
-}
+/* ---- sending ---- */
 
 static void send_module(uint32_t number)
 {
 	struct asked_module *m = &sym.modules[number];
+	struct resolver *to = &sym.child;
 	char hex[2 * TIDEMARK_MAX_BUILD_ID + 1] = "-", path[64];
 	if (m->is_told)
 		return;
@@ -371,93 +317,61 @@ static void send_module(uint32_t number)
 		snprintf(hex + 2 * i, 3, "%02x", m->build_id[i]);
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), m->fd);
 	const char *name = string_get(m->path, NULL);
-	put_word("module");
-	put_number_field("%llu", number);
-	put_field(hex);
-	put_field(m->fd >= 0 ? path : name);
-	put_field(name);
-	bytes_add_byte(&sym.out, '\n');
+	resolver_put_word(to, "module");
+	resolver_put_number(to, "%llu", number);
+	resolver_put_field(to, hex);
+	resolver_put_field(to, m->fd >= 0 ? path : name);
+	resolver_put_field(to, name);
+	resolver_end_line(to);
+}
+
+static void send_map(uint32_t number)
+{
+	struct resolver *to = &sym.child;
+	if (sym.map_told == number)
+		return;
+	sym.map_told = number;
+	resolver_put_word(to, "perfmap");
+	resolver_put_number(to, "%llu", (unsigned long long)sym.maps[number].pid);
+	resolver_put_field(to, string_get(sym.maps[number].path, NULL));
+	resolver_end_line(to);
 }
 
 static void send_question(uint32_t number)
 {
-	const struct question *q = &sym.questions[number];
-	if (q->is_jit && sym.map_told != q->module) {
-		put_word("perfmap");
-		put_number_field("%llu", (unsigned long long)sym.maps[q->module].pid);
-		put_field(string_get(sym.maps[q->module].path, NULL));
-		bytes_add_byte(&sym.out, '\n');
-		sym.map_told = q->module;
+	struct question *q = &sym.questions[number];
+	struct resolver *to = &sym.child;
+	q->is_skipped = *crashes_of(q) >= MAX_CRASHES;
+	if (q->is_skipped) {
+		if (number == sym.n_answered)
+			sym.n_answered++;
+		return;
 	}
-	if (!q->is_jit)
+	if (q->is_jit)
+		send_map(q->module);
+	else
 		send_module(q->module);
-	put_word("frame");
-	put_number_field("%llu", number);
-	put_number_field("%llu", q->is_jit ? 0 : q->module);
-	put_number_field("%llx", q->offset);
-	put_number_field("%llu", q->flags);
-	bytes_add_byte(&sym.out, '\n');
+	resolver_put_word(to, "frame");
+	resolver_put_number(to, "%llu", number);
+	resolver_put_number(to, "%llu", q->is_jit ? 0 : q->module);
+	resolver_put_number(to, "%llx", q->offset);
+	resolver_put_number(to, "%llu", q->flags);
+	resolver_end_line(to);
 }
 
 /* returns: 0, -1 when the child is gone */
 static int pump_out(void)
 {
-	for (;;) {
-		while (sym.out.n < SEND_BYTES && sym.n_sent < sym.n_questions)
+	int sent;
+	do {
+		while (sym.child.out.n < SEND_BYTES && sym.n_sent < sym.n_questions)
 			send_question(sym.n_sent++);
-		if (sym.out_done == sym.out.n)
-			return 0;
-		ssize_t n = write(sym.to, sym.out.data + sym.out_done, sym.out.n - sym.out_done);
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -1;
-		sym.out_done += (size_t)n;
-		if (sym.out_done < sym.out.n)
-			return 0;
-		sym.out.n = sym.out_done = 0;
-	}
+		sent = resolver_send(&sym.child);
+	} while (sent > 0 && sym.n_sent < sym.n_questions);
+	return sent < 0 ? -1 : 0;
 }
 
 /* ---- receiving ---- */
-
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-	                              : -1;
-}
-
-/* In place. returns: the new length */
-static size_t unescape(char *text)
-{
-	char *to = text;
-	for (const char *p = text; *p; p++) {
-		if (*p != '\\') {
-			*to++ = *p;
-		} else if (p[1] == 'x' && hex_digit(p[2]) >= 0 && hex_digit(p[3]) >= 0) {
-			*to++ = (char)(hex_digit(p[2]) << 4 | hex_digit(p[3]));
-			p += 3;
-		} else if (p[1]) {
-			p++;
-			*to++ = *p == 't' ? '\t' : *p == 'n' ? '\n' : *p;
-		}
-	}
-	*to = '\0';
-	return (size_t)(to - text);
-}
-
-/* Cut a line at its tabs. returns: how many fields */
-static int split(char *line, char **fields, int max)
-{
-	int n = 0;
-	for (char *at = line; at && n < max;) {
-		fields[n++] = at;
-		at = strchr(at, '\t');
-		if (at)
-			*at++ = '\0';
-	}
-	return n;
-}
 
 static int take_symbol(char **fields, int n)
 {
@@ -472,25 +386,30 @@ static int take_symbol(char **fields, int n)
 		sym.symbols_capacity = capacity;
 	}
 	struct symbol *s = &sym.symbols[sym.n_symbols++];
-	s->function = string_put(fields[0], unescape(fields[0]));
-	s->file = string_put(fields[1], unescape(fields[1]));
+	s->function = string_put(fields[0], resolver_unescape(fields[0]));
+	s->file = string_put(fields[1], resolver_unescape(fields[1]));
 	s->line = (uint32_t)strtoul(fields[2], NULL, 10);
 	sym.questions[sym.n_answered].n_symbols++;
 	if (--sym.left_symbols == 0)
-		sym.n_answered++;
+		next_question();
 	return 0;
+}
+
+static void take_quality(char **fields)
+{
+	unsigned long module = strtoul(fields[1], NULL, 10), quality = strtoul(fields[2], NULL, 10);
+	if (module && module < sym.n_modules && quality <= TIDEMARK_SYMBOLS_PERF_MAP)
+		sym.modules[module].quality = (uint8_t)quality;
 }
 
 static int take_line(char *line)
 {
 	char *fields[5];
-	int n = split(line, fields, 5);
+	int n = resolver_split(line, fields, 5);
 	if (sym.left_symbols)
 		return take_symbol(fields, n);
 	if (n == 3 && strcmp(fields[0], "quality") == 0) {
-		unsigned long module = strtoul(fields[1], NULL, 10), quality = strtoul(fields[2], NULL, 10);
-		if (module && module < sym.n_modules && quality <= TIDEMARK_SYMBOLS_PERF_MAP)
-			sym.modules[module].quality = (uint8_t)quality;
+		take_quality(fields);
 		return 0;
 	}
 	if (n != 3 || strcmp(fields[0], "frame") != 0 || sym.n_answered >= sym.n_sent ||
@@ -500,44 +419,22 @@ static int take_line(char *line)
 	q->first_symbol = sym.n_symbols;
 	q->n_symbols = 0;
 	sym.left_symbols = (uint32_t)strtoul(fields[2], NULL, 10);
+	sym.n_futile = 0;
 	if (sym.left_symbols > MAX_ANSWER_SYMBOLS)
 		return -1;
 	if (sym.left_symbols == 0)
-		sym.n_answered++;
+		next_question();
 	return 0;
-}
-
-static int take_lines(void)
-{
-	size_t done = 0;
-	char *end;
-	while ((end = memchr(sym.in.data + done, '\n', sym.in.n - done))) {
-		*end = '\0';
-		if (take_line((char *)sym.in.data + done) < 0)
-			return -1;
-		done = (size_t)(end + 1 - (char *)sym.in.data);
-	}
-	memmove(sym.in.data, sym.in.data + done, sym.in.n - done);
-	sym.in.n -= done;
-	return sym.in.n > 1u << 20 ? -1 : 0;
 }
 
 /* returns: 0, -1 when the child is gone or talks nonsense */
 static int pump_in(void)
 {
-	for (;;) {
-		uint8_t *at = bytes_room(&sym.in, 16384);
-		if (!at)
+	int result = resolver_receive(&sym.child);
+	for (char *line; (line = resolver_line(&sym.child)); sym.progress_ns = mono_ns())
+		if (take_line(line) < 0)
 			return -1;
-		ssize_t n = read(sym.from, at, 16384);
-		if (n < 0)
-			return errno == EAGAIN || errno == EINTR ? 0 : -1;
-		if (n == 0)
-			return -1;
-		sym.in.n += (size_t)n;
-		if (take_lines() < 0)
-			return -1;
-	}
+	return result;
 }
 
 /* Debug information is big: a child that has had nothing to do for long is sent home. */
@@ -546,15 +443,15 @@ static void rest(void)
 	uint64_t now = mono_ns();
 	if (!sym.idle_since_ns)
 		sym.idle_since_ns = now;
-	if (sym.pid <= 0 || now - sym.idle_since_ns < IDLE_NS)
+	if (sym.child.pid <= 0 || now - sym.idle_since_ns < IDLE_NS)
 		return;
-	stop_child();
+	resolver_stop(&sym.child);
 	sym.n_starts--;
 }
 
 bool symbolizer_runs(void)
 {
-	return sym.pid > 0;
+	return sym.child.pid > 0;
 }
 
 void symbolizer_pump(void)
@@ -564,11 +461,7 @@ void symbolizer_pump(void)
 		return;
 	}
 	sym.idle_since_ns = 0;
-	if (sym.dead) {
-		symbolizer_give_up();
-		return;
-	}
-	if (sym.pid <= 0 && start_child() < 0) {
+	if (sym.dead || (sym.child.pid <= 0 && start_child() < 0)) {
 		symbolizer_give_up();
 		return;
 	}
@@ -579,7 +472,7 @@ void symbolizer_pump(void)
 
 void symbolizer_poll(struct pollfd *fds)
 {
-	bool busy = sym.pid > 0 && symbolizer_pending();
-	fds[0] = (struct pollfd){.fd = busy ? sym.from : -1, .events = POLLIN};
-	fds[1] = (struct pollfd){.fd = busy && sym.out_done < sym.out.n ? sym.to : -1, .events = POLLOUT};
+	fds[0].fd = fds[1].fd = -1;
+	if (sym.child.pid > 0 && symbolizer_pending())
+		resolver_poll(&sym.child, fds);
 }

@@ -1,7 +1,7 @@
 /* Names for addresses, for the whole session: each module and each address in it is asked for once, of one child
- * process
- * (`tidemark symbolize`) that is started with the first question and answers while the recording goes on. Without it,
- * or when it dies too often, everything is answered with nothing. Writer thread only. */
+ * process (resolver.h) that is started with the first question and answers while the recording goes on. When it dies
+ * over a question, another goes on behind it; a module that killed two is asked about no more. Without any, everything
+ * is answered with nothing. Writer thread only. */
 #ifndef SYMBOLIZER_H
 #define SYMBOLIZER_H
 
@@ -50,6 +50,12 @@ void symbolizer_pump(void);
 
 /* Is the child there? Then pump it every few seconds also when nothing happens, so that it can be sent home. */
 bool symbolizer_runs(void);
+
+/* When the last answer came. */
+uint64_t symbolizer_progress_ns(void);
+
+/* Ask no more about the module that the child is busy with. */
+void symbolizer_skip_module(void);
 
 /* Stop asking: all open questions are answered with nothing. */
 void symbolizer_give_up(void);

@@ -18,6 +18,7 @@
 #include "tracefile.h"
 
 #define SYMBOLS_WAIT_NS 60000000000ull
+#define STUCK_NS 15000000000ull /* over one address; libraries of 60 MB are read in 2 s */
 #define HOUSEKEEPING_NS 50000000ull
 
 static struct {
@@ -159,6 +160,16 @@ static void finish(struct tracefile *file)
 	drain_wake();
 }
 
+/* Somebody waits for this file, and it for its symbols. */
+static void limit_wait(const struct tracefile *file, uint64_t now)
+{
+	uint64_t since = symbolizer_progress_ns();
+	if (now - file->closing_since_ns > SYMBOLS_WAIT_NS)
+		symbolizer_give_up();
+	else if (now - file->closing_since_ns > STUCK_NS && now - since > STUCK_NS)
+		symbolizer_skip_module();
+}
+
 /* Close what has its symbols, write what is old enough. */
 static void look_after_files(void)
 {
@@ -170,8 +181,8 @@ static void look_after_files(void)
 			at = &file->next;
 			continue;
 		}
-		if (!symbolizer_is_answered(file->last_question) && now - file->closing_since_ns > SYMBOLS_WAIT_NS)
-			symbolizer_give_up();
+		if (!symbolizer_is_answered(file->last_question))
+			limit_wait(file, now);
 		if (!file->error && !symbolizer_is_answered(file->last_question)) {
 			at = &file->next;
 			continue;
