@@ -213,7 +213,7 @@ static struct thread *enter_after_move(struct emit_move *m, uintptr_t sp)
 {
 	struct thread *t = m->t;
 	struct stack_state *stack;
-	if (!t || !t->retiring)
+	if (!t || !t->retiring || !t->ring)
 		return NULL;
 	t->ending = m->outer.ending;
 	t->ending_sp = m->outer.ending_sp;

@@ -66,7 +66,9 @@ INLINE void emit_birth(struct thread *t, uintptr_t sp, enum tidemark_op op, cons
 			done = thread_put(t, 4, tidemark_record_head(stamp, op + 1), where, node, size_bytes);
 		if (likely(done))
 			break;
-		t = thread_enter_slow(sp);
+		t = thread_enter_slow(
+		    sp); /* in a child that a signal handler forked: a RETIRE stayed with its parent */
+		op = TIDEMARK_OP_ALLOC;
 		if (!t)
 			return;
 	}

@@ -255,7 +255,7 @@ static struct thread *attach_ring(const struct thread *of, bool raw)
 
 /* Move level 0 from a full ring to one of four times its size, while others have enough left. Its cursor continues
  * above the old one, so that positions stay comparable (emit_position). The old ring is the collector's to recycle.
- * returns: the thread's state in the new ring, closed as the old one was; NULL when it stays */
+ * Signals are blocked. returns: the thread's state in the new ring, closed as the old one was; NULL when it stays */
 static struct thread *move_to_larger(struct thread *t)
 {
 	uint64_t bytes = (t->mask + 1) * 8 * GROWTH, size = shm->ring_data.size_bytes;
@@ -264,15 +264,12 @@ static struct thread *move_to_larger(struct thread *t)
 		return NULL;
 	if (atomic_load_explicit(&shm->ring_data_used_bytes, memory_order_relaxed) + bytes > size / 2)
 		return NULL;
-	uint64_t mask = block_signals();
-	struct thread *n = NULL;
-	struct stack_state *spare;
 	if (!claim_new(&i, (uint32_t)bytes))
-		goto out;
-	spare = slab->threads[i].stack;
-	n = bind_ring(i, NULL, t->stack, t->cursor + 1, t->raw);
+		return NULL;
+	struct stack_state *spare = slab->threads[i].stack;
+	struct thread *n = bind_ring(i, NULL, t->stack, t->cursor + 1, t->raw);
 	if (!n)
-		goto out;
+		return NULL;
 	n->ring->thread = n->number = t->number;
 	n->last_stamp = t->last_stamp;
 	n->nested = t->nested;
@@ -289,30 +286,36 @@ static struct thread *move_to_larger(struct thread *t)
 	if (!t->raw)
 		pthread_mutex_unlock(&old->owner);
 	atomic_store_explicit(&old->state, TIDEMARK_RING_LEFT, memory_order_release);
-out:
-	restore_signals(mask);
 	return n;
 }
 
 /* Move the limit on by a quarter of the ring, telling the collector. When the ring is full, move to a larger one, or
- * wait. returns: the state to go on with; NULL when the recording is over */
+ * wait. A signal handler may fork meanwhile; in the child the state is wiped, so it is only changed while signals are
+ * blocked. returns: the state to go on with; NULL when the recording is over, or this is such a child */
 static struct thread *extend(struct thread *t)
 {
-	if (atomic_load_explicit(&shm->detached, memory_order_relaxed))
-		goto over;
+	struct tidemark_ring *ring = t->ring;
+	uint64_t mask, cursor = t->cursor;
 	wakeup_collector();
-	set_limit(t);
-	if (t->cursor + THREAD_ROOM_WORDS <= t->open_limit)
-		return t;
-	struct thread *larger = move_to_larger(t);
-	if (larger)
-		return larger;
-	if (!wakeup_wait_room(t->ring, t->cursor, THREAD_ROOM_WORDS))
-		goto over;
-	set_limit(t);
-	return t;
-over:
-	t->open_limit = 0;
+	for (;;) {
+		bool over = atomic_load_explicit(&shm->detached, memory_order_relaxed);
+		struct thread *next = NULL;
+		mask = block_signals();
+		if (!t->ring)
+			break;
+		set_limit(t);
+		if (over)
+			t->open_limit = 0;
+		else if (cursor + THREAD_ROOM_WORDS <= t->open_limit)
+			next = t;
+		else
+			next = move_to_larger(t);
+		restore_signals(mask);
+		if (next || over)
+			return next;
+		wakeup_wait_room(ring, cursor, THREAD_ROOM_WORDS);
+	}
+	restore_signals(mask);
 	return NULL;
 }
 
@@ -393,7 +396,7 @@ static struct thread *nested_level(struct thread *t)
 		return NULL;
 	}
 	uint64_t mask = block_signals();
-	if (!t->nested)
+	if (!t->nested && t->ring)
 		t->nested = attach_ring(t, t->raw);
 	if (!t->nested)
 		t->retry = RETRY_EVENTS;
@@ -439,14 +442,17 @@ struct thread *thread_enter_nested(struct thread *t, uintptr_t sp)
 
 struct thread *thread_enter_slow(uintptr_t sp)
 {
+	struct thread *t, *entered;
 	if (recording != RECORDING_ON)
 		return NULL;
-	struct thread *t = thread_self();
-	if (!t->ring)
-		t = stays_out() ? NULL : attach_self();
-	if (!t)
-		return NULL;
-	struct thread *entered = enter_level(t, sp);
+	do {
+		t = thread_self();
+		if (!t->ring)
+			t = stays_out() ? NULL : attach_self();
+		if (!t)
+			return NULL;
+		entered = enter_level(t, sp);
+	} while (unlikely(!t->ring)); /* a signal handler forked, and this is the child */
 	if (entered || t->open_limit == 0)
 		return entered;
 	entered = thread_enter_nested(t, sp);
