@@ -215,10 +215,6 @@ static void warn_of_end(
 		return;
 	}
 	uint64_t reason = trace->counters[TIDEMARK_COUNTER_END_REASON];
-	if (reason == TIDEMARK_END_STOPPED)
-		warn(warnings,
-		    "the recording was stopped after %s while the program ran on: what was alive then counts as leaked",
-		    time);
 	if (reason == TIDEMARK_END_DETACHED)
 		warn(warnings,
 		    "the program stopped recording after %s because nothing took its events: figures end there", time);

@@ -25,7 +25,7 @@ static const char *ticks_text(char text[SIZE_TEXT_BYTES], uint64_t ticks)
 
 const char *end_name(const struct trace *trace)
 {
-	static const char *const names[] = {"unknown", "exit", "signal", "exec", "stopped", "detached"};
+	static const char *const names[] = {"unknown", "exit", "signal", "exec", "unknown", "detached"};
 	uint64_t reason = trace->counters[TIDEMARK_COUNTER_END_REASON];
 	if (!trace->complete)
 		return "incomplete";
@@ -45,9 +45,6 @@ const char *end_text(const struct trace *trace, char *text, size_t n)
 		break;
 	case TIDEMARK_END_EXEC:
 		snprintf(text, n, "became another program (exec), which has a recording of its own");
-		break;
-	case TIDEMARK_END_STOPPED:
-		snprintf(text, n, "ran on after the recording was stopped");
 		break;
 	case TIDEMARK_END_DETACHED:
 		snprintf(text, n, "stopped recording");

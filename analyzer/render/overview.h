@@ -20,7 +20,7 @@ struct overview {
 };
 
 /* How the recording ended, for people: "exited with status 0", "was killed by signal 9 (Killed)"; and for programs:
- * exit, signal, exec, stopped, detached, unknown; incomplete without a footer. */
+ * exit, signal, exec, detached, unknown; incomplete without a footer. */
 const char *end_text(const struct trace *trace, char *text, size_t n);
 const char *end_name(const struct trace *trace);
 

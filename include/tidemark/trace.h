@@ -194,8 +194,7 @@ enum tidemark_end {
 	TIDEMARK_END_EXIT = 1,
 	TIDEMARK_END_SIGNAL = 2,
 	TIDEMARK_END_EXEC = 3,     /* the next image has a file of its own, if it could be recorded */
-	TIDEMARK_END_STOPPED = 4,  /* the collector was told to stop while the process ran on */
-	TIDEMARK_END_DETACHED = 5, /* the process stopped recording: nobody drained its rings */
+	TIDEMARK_END_DETACHED = 5, /* the process stopped recording: nobody drained its rings; 4 is not in use */
 };
 
 #endif

@@ -10,7 +10,7 @@ import re
 import harness as h
 
 FIELD = re.compile(r' ([a-z_]+)=("(?:[^"\\]|\\.)*"|\S+)')
-END_REASONS = {0: "unknown", 1: "exit", 2: "signal", 3: "exec", 4: "stopped", 5: "detached"}
+END_REASONS = {0: "unknown", 1: "exit", 2: "signal", 3: "exec", 5: "detached"}
 
 
 def plain_name(function):

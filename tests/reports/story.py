@@ -10,7 +10,7 @@ from tmk_write import EVENTS, FOOTER, META, SYMBOLS, bitmap, block, file_header,
 EXACT, CUT, BROKEN, EARLY, GUESS = 1, 2, 4, 8, 16
 MAIN = 1
 NONE, TABLE, DWARF = 0, 1, 2
-EXIT, SIGNAL, EXEC, STOPPED, DETACHED = 1, 2, 3, 4, 5
+EXIT, SIGNAL, EXEC, DETACHED = 1, 2, 3, 5
 LIBC = "/lib/x86_64-linux-gnu/libc.so.6"
 LOADER = "/lib64/ld-linux-x86-64.so.2"
 
