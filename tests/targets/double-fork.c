@@ -19,7 +19,7 @@ static NOINLINE void in_root(void)
 
 static NOINLINE void in_grandchild(void)
 {
-	usleep(200000);
+	usleep(300000);
 	for (int i = 0; i < 500; i++) {
 		void *p = keep(malloc(27));
 		if (i % 2)
@@ -39,6 +39,7 @@ int main(void)
 		}
 		_exit(0);
 	}
+	usleep(100000); /* time to see how it ended: reaped at once, nobody could say */
 	check(waitpid(child, NULL, 0) == child);
 	say("done\n");
 	return 0;
