@@ -1,15 +1,20 @@
 /* See chunk.h. One mutex, held for a few instructions; an eventfd is written only when the writer sleeps. */
 #include "chunk.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A full chunk is 100 to 300 KB: 96 of them are about a million events that the disk may be behind. */
 #define QUEUE_MAX_CHUNKS 96u
+#define SMALL_EVENTS (CHUNK_EVENTS / 16) /* the chunks of short-lived children weigh nothing */
+#define QUEUE_MAX_ITEMS 8192u
 #define POOL_MAX_CHUNKS 3u
+#define BEAT_NS 100000000ull
 
 static struct {
 	pthread_mutex_t lock;
@@ -21,6 +26,8 @@ static struct {
 	bool writer_sleeps;         /* lock */
 	int fd;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .last = &queue.first, .fd = -1};
+
+void (*queue_beat)(void);
 
 int queue_init(void)
 {
@@ -76,16 +83,42 @@ void chunk_free(struct chunk *chunk)
 		free(chunk);
 }
 
+/* returns: whether the item counts for QUEUE_MAX_CHUNKS */
+static bool is_heavy(const struct item *item)
+{
+	return item->kind == ITEM_EVENTS && ((const struct chunk *)item)->n_events >= SMALL_EVENTS;
+}
+
+/* The writer is behind. The targets must see meanwhile that somebody lives who will drain them. */
+static void wait_for_room(void)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)BEAT_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	if (pthread_cond_timedwait(&queue.room, &queue.lock, &until) != ETIMEDOUT)
+		return;
+	pthread_mutex_unlock(&queue.lock);
+	if (queue_beat)
+		queue_beat();
+	pthread_mutex_lock(&queue.lock);
+}
+
 void queue_put(struct item *item)
 {
+	bool heavy = is_heavy(item);
 	item->next = NULL;
 	pthread_mutex_lock(&queue.lock);
-	while (item->kind == ITEM_EVENTS && queue.n_chunks >= QUEUE_MAX_CHUNKS)
-		pthread_cond_wait(&queue.room, &queue.lock);
+	while (item->kind == ITEM_EVENTS &&
+	       ((heavy && queue.n_chunks >= QUEUE_MAX_CHUNKS) || queue.n_items >= QUEUE_MAX_ITEMS))
+		wait_for_room();
 	*queue.last = item;
 	queue.last = &item->next;
 	queue.n_items++;
-	queue.n_chunks += item->kind == ITEM_EVENTS;
+	queue.n_chunks += heavy;
 	bool kick = queue.writer_sleeps;
 	queue.writer_sleeps = false;
 	pthread_mutex_unlock(&queue.lock);
@@ -101,8 +134,9 @@ struct item *queue_take(void)
 		queue.first = item->next;
 		if (!queue.first)
 			queue.last = &queue.first;
-		queue.n_items--;
-		if (item->kind == ITEM_EVENTS && queue.n_chunks-- == QUEUE_MAX_CHUNKS)
+		if (queue.n_items-- == QUEUE_MAX_ITEMS)
+			pthread_cond_signal(&queue.room);
+		if (is_heavy(item) && queue.n_chunks-- == QUEUE_MAX_CHUNKS)
 			pthread_cond_signal(&queue.room);
 	} else {
 		uint64_t count;

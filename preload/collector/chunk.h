@@ -90,6 +90,9 @@ void chunk_free(struct chunk *chunk);
  * events. Drain thread. */
 void queue_put(struct item *item);
 
+/* Called every 100 ms while queue_put waits: the targets watch for a sign of life. Set before the first item. */
+extern void (*queue_beat)(void);
+
 /* Take the next item; NULL when there is none. Writer thread. */
 struct item *queue_take(void);
 

@@ -237,12 +237,18 @@ static void take_smaps(void)
 	}
 }
 
+static void beat(void)
+{
+	for (struct image *image = control_images; image; image = image->next)
+		atomic_fetch_add_explicit(&image->shm->heartbeat, 1, memory_order_relaxed);
+}
+
 static void care(void)
 {
 	take_smaps();
+	beat();
 	for (struct image **at = &control_images; *at;) {
 		struct image *image = *at;
-		atomic_fetch_add_explicit(&image->shm->heartbeat, 1, memory_order_relaxed);
 		watch_owners(image);
 		for (uint32_t slot = 0; slot < image_slots_used(image); slot++) {
 			struct process *p = image->processes[slot];
@@ -324,6 +330,7 @@ static void run(void)
 {
 	uint32_t n_empty = 0; /* passes in a row that found nothing before the beat was due */
 	uint64_t next_beat_ns = 0, next_look_ns = 0;
+	queue_beat = beat;
 	for (;;) {
 		uint32_t wake_seen = atomic_load(&drain_wake_word);
 		drain_state.now_ns = timebase_update(&drain_state.time);
