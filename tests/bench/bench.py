@@ -8,7 +8,7 @@ speed touches all three alike. Figures are medians over the rounds; added time i
 all processes together: this script is the reaper of everything its children leave behind. Writes JSON to FILE and a table
 in Markdown to FILE with .md; asserts nothing.
 """
-import argparse, ctypes, json, os, platform, shutil, signal, statistics, subprocess, sys, tempfile, time
+import argparse, ctypes, json, math, os, platform, shutil, signal, statistics, subprocess, sys, tempfile, time
 
 PR_SET_CHILD_SUBREAPER = 36
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -135,10 +135,12 @@ def measure(name, argv, env, args, work, results):
     pairs = max(1, summary["frees"])
     row = {"name": name, "pairs": pairs, "statuses": sorted({r.status for kind in runs for r in runs[kind]}),
            "complete": summary["complete"], "lost_events": summary["lost_events"], "stalls": summary["stalls"],
+           "shim_bytes": summary["shim_bytes"], "collector_peak_rss": summary["collector_peak_rss_bytes"],
            "tidemark_bytes": os.path.getsize(trace), "heaptrack_bytes": os.path.getsize(heap_file) if heap_file else None}
     for kind in kinds:
         row[kind + "_wall_s"] = median([r.wall for r in runs[kind]])
         row[kind + "_cpu_s"] = median([r.cpu for r in runs[kind]])
+        row[kind + "_max_rss"] = max(r.max_rss for r in runs[kind])
     for kind in ("tidemark", "heaptrack"):
         for what in ("wall", "cpu"):
             added = [getattr(r, what) - getattr(b, what) for r, b in zip(runs[kind], runs["bare"])]
@@ -177,15 +179,24 @@ def measure_reading(work, args, results):
 
 
 def table(results, machine):
+    rows = [r for r in results if "pairs" in r]
     lines = [f"Machine: {machine}", "",
              "| workload | pairs | added ns per pair (wall) | heaptrack | ratio | CPU, all processes | heaptrack | ratio | bytes per pair | heaptrack | ratio |",
              "|---|---|---|---|---|---|---|---|---|---|---|"]
+    for r in rows:
+        lines.append(f"| {r['name']} | {r['pairs']} | {r['tidemark_added_wall_ns']:.0f} | {r['heaptrack_added_wall_ns']:.0f} | "
+                     f"{r['wall_ratio']:.2f} | {r['tidemark_added_cpu_ns']:.0f} | {r['heaptrack_added_cpu_ns']:.0f} | {r['cpu_ratio']:.2f} | "
+                     f"{r['tidemark_bytes'] / r['pairs']:.3f} | {(r['heaptrack_bytes'] or 0) / r['pairs']:.3f} | {r['size_ratio'] or 0:.2f} |")
+    if rows:
+        sizes = [r["size_ratio"] for r in rows if r["size_ratio"]]
+        mean = math.exp(sum(map(math.log, sizes)) / len(sizes))
+        lines += ["", f"Bytes per pair against heaptrack, geometric mean: {mean:.2f}.", "",
+                  "| workload | shim, MB in the target | collector, MB | largest process bare, MB | under heaptrack, MB |", "|---|---|---|---|---|"]
+    for r in rows:
+        lines.append(f"| {r['name']} | {r['shim_bytes'] / 1e6:.1f} | {r['collector_peak_rss'] / 1e6:.1f} | {r['bare_max_rss'] / 1e6:.1f} | "
+                     f"{r['heaptrack_max_rss'] / 1e6:.1f} |")
     for r in results:
-        if "pairs" in r:
-            lines.append(f"| {r['name']} | {r['pairs']} | {r['tidemark_added_wall_ns']:.0f} | {r['heaptrack_added_wall_ns']:.0f} | "
-                         f"{r['wall_ratio']:.2f} | {r['tidemark_added_cpu_ns']:.0f} | {r['heaptrack_added_cpu_ns']:.0f} | {r['cpu_ratio']:.2f} | "
-                         f"{r['tidemark_bytes'] / r['pairs']:.3f} | {(r['heaptrack_bytes'] or 0) / r['pairs']:.3f} | {r['size_ratio'] or 0:.2f} |")
-        elif r["name"] == "read":
+        if r["name"] == "read":
             lines += ["", f"`tidemark summary` on 20 M events: {r['summary_20m_wall_s']:.2f} s ({r['events_per_s'] / 1e6:.0f} M events/s, everything"
                       f" included), heaptrack_print {r['heaptrack_print_wall_s']:.2f} s: {r['ratio']:.3f}. Memory at 2 M and 20 M events:"
                       f" {r['summary_2m_rss'] / 1e6:.1f} MB and {r['summary_20m_rss'] / 1e6:.1f} MB; heaptrack_print {r['heaptrack_print_rss'] / 1e6:.1f} MB."]
