@@ -93,23 +93,38 @@ def workloads(work):
 
 
 class Result:
-    """One finished command with all that it left behind: wall and CPU seconds, largest resident set of each program."""
+    """One finished command with all that it left behind: wall and CPU seconds."""
 
     def __init__(self, argv, env, cwd):
         start = time.monotonic()
         child = subprocess.Popen(argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL)
-        self.cpu, self.wall, self.status, self.max_rss = 0.0, None, None, 0
+        self.cpu, self.wall, self.status = 0.0, None, None
         while True:
             try:
                 pid, status, usage = os.wait4(-1, 0)
             except ChildProcessError:
                 break
             self.cpu += usage.ru_utime + usage.ru_stime
-            self.max_rss = max(self.max_rss, usage.ru_maxrss * 1024)
             if pid == child.pid:
                 self.wall, self.status = time.monotonic() - start, status
                 child.returncode = status
+
+
+def peak_rss(argv, env, cwd):
+    """The largest resident set among a command's processes. A process remembers that of whoever started it, so a small
+    shell does, and leaves the command to us."""
+    shell = subprocess.Popen(["sh", "-c", '"$@" >/dev/null 2>&1 &', "sh"] + argv, env=env, cwd=cwd, stdin=subprocess.DEVNULL)
+    largest = 0
+    while True:
+        try:
+            pid, status, usage = os.wait4(-1, 0)
+        except ChildProcessError:
+            return largest
+        if pid == shell.pid:
+            shell.returncode = status
+        else:
+            largest = max(largest, usage.ru_maxrss * 1024)
 
 
 def median(values):
@@ -140,7 +155,7 @@ def measure(name, argv, env, args, work, results):
     for kind in kinds:
         row[kind + "_wall_s"] = median([r.wall for r in runs[kind]])
         row[kind + "_cpu_s"] = median([r.cpu for r in runs[kind]])
-        row[kind + "_max_rss"] = max(r.max_rss for r in runs[kind])
+        row[kind + "_max_rss"] = peak_rss(kinds[kind], run_env, work)
     for kind in ("tidemark", "heaptrack"):
         for what in ("wall", "cpu"):
             added = [getattr(r, what) - getattr(b, what) for r, b in zip(runs[kind], runs["bare"])]
@@ -165,13 +180,13 @@ def measure_reading(work, args, results):
         Result([os.path.join(args.build, "tidemark"), "record", "-o", trace, "--"] + argv, os.environ, work)
         ours = [Result([os.path.join(args.build, "tidemark"), "summary", trace], os.environ, work) for _ in range(args.rounds)]
         row[f"summary_{key}_wall_s"] = median([r.wall for r in ours])
-        row[f"summary_{key}_rss"] = max(r.max_rss for r in ours)
+        row[f"summary_{key}_rss"] = peak_rss([os.path.join(args.build, "tidemark"), "summary", trace], os.environ, work)
         if key == "20m":
             Result(["heaptrack", "-o", heap] + argv, os.environ, work)
             file = next(heap + end for end in (".zst", ".gz") if os.path.exists(heap + end))
             theirs = [Result(["heaptrack_print", file], os.environ, work) for _ in range(args.rounds)]
             row["heaptrack_print_wall_s"] = median([r.wall for r in theirs])
-            row["heaptrack_print_rss"] = max(r.max_rss for r in theirs)
+            row["heaptrack_print_rss"] = peak_rss(["heaptrack_print", file], os.environ, work)
             row["ratio"] = row["summary_20m_wall_s"] / row["heaptrack_print_wall_s"]
             row["events_per_s"] = events / row["summary_20m_wall_s"]
     print("reading", json.dumps(row), flush=True)
