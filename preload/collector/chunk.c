@@ -24,6 +24,7 @@ static struct {
 	struct chunk *pool;         /* lock */
 	uint32_t n_pool;            /* lock */
 	bool writer_sleeps;         /* lock */
+	uint64_t n_taken, taken_at_beat;
 	int fd;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .last = &queue.first, .fd = -1};
 
@@ -89,7 +90,8 @@ static bool is_heavy(const struct item *item)
 	return item->kind == ITEM_EVENTS && ((const struct chunk *)item)->n_events >= SMALL_EVENTS;
 }
 
-/* The writer is behind. The targets must see meanwhile that somebody lives who will drain them. */
+/* The writer is behind. As long as it gets on, the targets shall see that somebody lives who will drain them; when it
+ * stands still they must not wait for it, because it may be a target that serves the disk. */
 static void wait_for_room(void)
 {
 	struct timespec until;
@@ -99,8 +101,10 @@ static void wait_for_room(void)
 		until.tv_nsec -= 1000000000;
 		until.tv_sec++;
 	}
-	if (pthread_cond_timedwait(&queue.room, &queue.lock, &until) != ETIMEDOUT)
+	if (pthread_cond_timedwait(&queue.room, &queue.lock, &until) != ETIMEDOUT ||
+	    queue.n_taken == queue.taken_at_beat)
 		return;
+	queue.taken_at_beat = queue.n_taken;
 	pthread_mutex_unlock(&queue.lock);
 	if (queue_beat)
 		queue_beat();
@@ -132,6 +136,7 @@ struct item *queue_take(void)
 	struct item *item = queue.first;
 	if (item) {
 		queue.first = item->next;
+		queue.n_taken++;
 		if (!queue.first)
 			queue.last = &queue.first;
 		if (queue.n_items-- == QUEUE_MAX_ITEMS)

@@ -9,8 +9,12 @@
 
 #define N_ENTRIES (1u << RULES_BITS)
 #define WAYS 4u /* entries of a cache line */
+#define FIRST_BITS 10u
+#define GROW_BITS 3u
 
 struct rule_entry *rules_table;
+_Atomic uint32_t rules_shift = 64 - FIRST_BITS;
+static _Atomic uint32_t n_stored;  /* since the table grew */
 static _Atomic uint32_t any_guess; /* a guess was stored since the table was last searched for guesses */
 
 static uint64_t pack(enum rule_kind kind, int64_t cfa_offset, enum rule_bp bp, int64_t bp_offset)
@@ -125,10 +129,28 @@ static uint64_t compile(uint64_t pc, struct cfi_work *work)
 	return guess();
 }
 
+static uint32_t count_entries(void)
+{
+	return 1u << (64 - atomic_load_explicit(&rules_shift, memory_order_relaxed));
+}
+
+/* The table begins with 16 KiB, because every page that is touched costs a short program more than all its rules. What
+ * a smaller table held is not found any more, and compiled again. */
+static void make_room(void)
+{
+	uint32_t shift = atomic_load_explicit(&rules_shift, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&n_stored, 1, memory_order_relaxed) < count_entries() / 2 ||
+	    shift <= 64 - RULES_BITS)
+		return;
+	if (atomic_compare_exchange_strong(&rules_shift, &shift, shift - GROW_BITS))
+		atomic_store_explicit(&n_stored, 0, memory_order_relaxed);
+}
+
 /* In an empty place of the line; else the first place's entry makes room for one, and so do the others in turn. */
 static void store(uint64_t pc, uint64_t rule)
 {
 	static _Atomic uint32_t turn;
+	make_room();
 	uint64_t slot = rules_slot(pc);
 	uint64_t way = 0;
 	while (way < WAYS && atomic_load_explicit(&rules_table[slot ^ way].rule, memory_order_relaxed))
@@ -165,7 +187,8 @@ void rules_flush(void)
 {
 	if (!rules_table)
 		return;
-	for (uint32_t i = 0; i < N_ENTRIES; i++)
+	uint32_t n = count_entries();
+	for (uint32_t i = 0; i < n; i++)
 		if (atomic_load_explicit(&rules_table[i].rule, memory_order_relaxed))
 			atomic_store_explicit(&rules_table[i].rule, 0, memory_order_relaxed);
 }
@@ -175,7 +198,8 @@ bool rules_forget_guesses(uint64_t start, uint64_t end)
 	bool found = false;
 	if (!atomic_exchange_explicit(&any_guess, 0, memory_order_relaxed))
 		return false;
-	for (uint32_t i = 0; i < N_ENTRIES; i++) {
+	uint32_t n = count_entries();
+	for (uint32_t i = 0; i < n; i++) {
 		uint64_t rule = atomic_load_explicit(&rules_table[i].rule, memory_order_relaxed);
 		uint64_t check = atomic_load_explicit(&rules_table[i].check, memory_order_relaxed);
 		if (rule_kind(rule) != RULE_GUESS)

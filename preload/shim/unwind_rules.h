@@ -59,6 +59,7 @@ struct rule_entry {
 };
 
 extern HIDDEN struct rule_entry *rules_table; /* written once by rules_init */
+extern HIDDEN _Atomic uint32_t rules_shift;   /* 64 - the bits of an index; falls as the table fills up */
 
 /* The multiplication spreads a difference between two rules over all bits, so that the check of a torn entry (one half
  * from each of two writers) fits no address that a program could have. */
@@ -70,7 +71,7 @@ static inline uint64_t rules_check(uint64_t pc, uint64_t rule)
 /* Where an address is looked for first; the other places are the rest of this cache line. */
 static inline uint64_t rules_slot(uint64_t pc)
 {
-	return pc * 0x9e3779b97f4a7c15ull >> (64 - RULES_BITS);
+	return pc * 0x9e3779b97f4a7c15ull >> atomic_load_explicit(&rules_shift, memory_order_relaxed);
 }
 
 /* The rule in an entry if it is for this address, else 0. */
