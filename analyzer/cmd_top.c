@@ -43,11 +43,12 @@ static void print_headline(FILE *out, const struct top_report *top, const struct
 	fprintf(out, "%s (%.1f %%) ", value_text(a, value, top->cost), percent);
 	switch (top->cost) {
 	case COST_LEAKED:
-		fprintf(out, "leaked in %s block%s, of %s allocated\n", count_text(b, row->live_blocks), row->live_blocks == 1 ? "" : "s",
-		    count_text(c, row->allocations));
+		fprintf(out, "leaked in %s block%s, of %s allocated\n", count_text(b, row->live_blocks),
+		    row->live_blocks == 1 ? "" : "s", count_text(c, row->allocations));
 		break;
 	case COST_PEAK:
-		fprintf(out, "alive at the peak in %s block%s\n", count_text(b, row->peak_blocks), row->peak_blocks == 1 ? "" : "s");
+		fprintf(out, "alive at the peak in %s block%s\n", count_text(b, row->peak_blocks),
+		    row->peak_blocks == 1 ? "" : "s");
 		break;
 	case COST_ALLOCATED:
 		fprintf(out, "allocated in %s calls\n", count_text(b, row->allocations));

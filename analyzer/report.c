@@ -237,8 +237,9 @@ void report_warn(const struct report *report, struct report_warnings *warnings)
 	bool lives_on = trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_EXEC;
 	if (trace->complete && !trace->counters[TIDEMARK_COUNTER_ALLOCATIONS] && !lives_on &&
 	    !(trace->header.flags & TIDEMARK_FILE_FORKED))
-		warn(warnings, "no allocation was seen: the program made none, or it has an allocator of its own inside, "
-			       "which cannot be recorded");
+		warn(warnings,
+		    "no allocation was seen: the program made none, or it has an allocator of its own inside, "
+		    "which cannot be recorded");
 }
 
 void report_print_warnings(const struct term *term, const struct report *report)

@@ -37,7 +37,7 @@ int resolver_new(struct resolver **out, const struct resolver_options *options, 
 	    .use_debuginfod = !options->no_debug_files};
 	resolver->sysroot = strdup(options->sysroot ? options->sysroot : "");
 	int result = resolver->sysroot ? symbols_new(&resolver->symbols, &wanted, err)
-	                             : err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+	                               : err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
 	if (result < 0) {
 		resolver_free(resolver);
 		return result;

@@ -401,7 +401,7 @@ static void sum_row(struct profile_row *sum, const struct profile_row *row)
 static void choose_sample(struct stack_row *row, const struct profile_row *from, uint32_t node, unsigned source)
 {
 	bool better = from->live_bytes != row->sample_live ? from->live_bytes > row->sample_live
-							   : from->allocated_bytes > row->sample_allocated;
+	                                                   : from->allocated_bytes > row->sample_allocated;
 	if (row->sample != UNSEEN && !better)
 		return;
 	row->sample = node;
@@ -485,15 +485,16 @@ size_t stacks_frames(const struct stacks *stacks, uint32_t node, const struct fr
 	return n;
 }
 
-size_t stacks_row_frames(const struct stacks *stacks, const struct stack_row *row, const struct frame_view ***frames,
-    size_t *capacity)
+size_t stacks_row_frames(
+    const struct stacks *stacks, const struct stack_row *row, const struct frame_view ***frames, size_t *capacity)
 {
 	const struct stack_source *source = &stacks->sources[row->sample_source];
 	size_t n = 0;
 	if (stacks->key == STACKS_EXACT || row->sample == UNSEEN)
 		return stacks_frames(stacks, row->node, frames, capacity);
 	for (uint32_t at = row->sample; at; at = source->trace->nodes[at].parent) {
-		const uint32_t *first = &source->levels[source->first_level[source->trace->nodes[at].frame]], *view = first;
+		const uint32_t *first = &source->levels[source->first_level[source->trace->nodes[at].frame]],
+		               *view = first;
 		while (*view != UNSEEN)
 			view++;
 		while (view-- > first) {

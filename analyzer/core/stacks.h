@@ -104,8 +104,8 @@ size_t stacks_frames(const struct stacks *stacks, uint32_t node, const struct fr
 
 /* The frames of a row, innermost first, as one of its stacks had them: the one with most bytes alive. Under an exact key
  * the same as stacks_frames of its node. frames, capacity, returns: as above */
-size_t stacks_row_frames(const struct stacks *stacks, const struct stack_row *row, const struct frame_view ***frames,
-    size_t *capacity);
+size_t stacks_row_frames(
+    const struct stacks *stacks, const struct stack_row *row, const struct frame_view ***frames, size_t *capacity);
 
 /* The last part of a path. */
 const char *frame_basename(const char *path);
