@@ -96,14 +96,17 @@ static void send_message(struct connection *c, uint32_t kind, uint64_t value, co
 static bool end_former_images(pid_t pid)
 {
 	bool any = false;
-	for (struct image *image = control_images; image; image = image->next)
+	for (struct image *image = control_images; image; image = image->next) {
+		watch_arrivals(image); /* a forked child's slot stood before its exec */
 		for (uint32_t slot = 0; slot < image_slots_used(image); slot++) {
 			struct process *p = image->processes[slot];
-			if (!p || p->pid != pid || p->dead_since_ns)
+			bool same = p && (p->pid == pid || (p->pid == 0 && image->shares_pids && p->own_pid == pid));
+			if (!same)
 				continue;
-			ends_by_exec(p);
+			ends_by_exec(p); /* though the pid may be dead by now: that is the next image's end */
 			any = true;
 		}
+	}
 	return events_linger_end(pid) || any;
 }
 

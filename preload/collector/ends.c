@@ -22,6 +22,7 @@
 #define STATUS_WAIT_NS (300 * MS) /* for the kernel or the parent to tell how a process ended */
 #define ROOT_STATUS_WAIT_NS (5000 * MS)
 #define NO_RINGS_NS (20 * MS)
+#define EXEC_NEWS_NS (20 * MS) /* for a next image of a dead child's pid to speak up: then the child ended by exec */
 #define NEVER_RINGS_NS (1000 * MS) /* from the claim of a slot to its first ring are microseconds */
 #define MAPPED_FIRST_NS (5 * MS)
 #define MAPPED_MAX_NS (200 * MS)
@@ -205,6 +206,8 @@ bool ends_look(struct process *p)
 		drain_rest(p);
 		p->state = PROCESS_ENDING;
 	}
+	if (p->forked && drain_state.now_ns - p->dead_since_ns < EXEC_NEWS_NS)
+		return false;
 	if (!find_end(p))
 		return false;
 	close_process(p);
