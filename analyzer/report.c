@@ -8,7 +8,7 @@
 #include "base/say.h"
 #include "base/size.h"
 #include "cmd.h"
-#include "resolver.h"
+#include "late_names.h"
 
 void report_options_release(struct report_options *options)
 {

@@ -1,7 +1,7 @@
 /* Names for frames that the trace names poorly or not at all: debug files that can be found now, below a sysroot, or
  * from debuginfod. Also finds what a call instruction in a module calls. threads: one per struct resolver. */
-#ifndef RESOLVER_H
-#define RESOLVER_H
+#ifndef LATE_NAMES_H
+#define LATE_NAMES_H
 
 #include "base/err.h"
 #include "core/runtime.h"

@@ -1,5 +1,5 @@
-/* Names that the trace does not have: see resolver.h. */
-#include "resolver.h"
+/* Names that the trace does not have: see late_names.h. */
+#include "late_names.h"
 
 #include <stdio.h>
 #include <stdlib.h>
