@@ -10,7 +10,7 @@
 #include "bytes.h"
 
 struct resolver {
-	pid_t pid; /* 0: none */
+	pid_t pid;    /* 0: none */
 	int to, from; /* -1: none */
 	struct bytes out, in;
 	size_t out_done, in_done; /* sent, taken */
