@@ -11,7 +11,9 @@
 #define UNITS (1u << 15)
 #define REGIONS (1u << 16)
 #define SLOTS 4096u
-#define SLAB_BYTES (1u << 20)
+#define SLAB_BYTES                                                                                                     \
+	(2u << 20) /* of address space: the root, two units and 48 regions, as a small process needs them   \
+	                       */
 
 /* Values of a slot below FIRST have a meaning of their own; a block whose number ends in one goes to the side map. */
 enum { SLOT_EMPTY = 0, SLOT_SIDE = 1, SLOT_TOMB = 2, SLOT_FIRST = 3 };
@@ -21,12 +23,16 @@ struct addrmap_slab {
 	size_t bytes;
 };
 
+#define POOL 4u
+static struct addrmap_slab *pool[POOL];
+static uint32_t n_pooled;
+
 /* Fresh zeroed pages; regions are handed out from slabs so that a small process costs few mmap calls. */
 static void *slab_take(struct addrmap *map, size_t bytes)
 {
 	size_t room = map->slabs ? map->slabs->bytes - map->slab_used_bytes : 0;
 	if (room < bytes) {
-		size_t slab_bytes = map->slabs ? SLAB_BYTES + 4096 : SLAB_BYTES / 2;
+		size_t slab_bytes = 4096 + SLAB_BYTES;
 		if (slab_bytes < bytes + 4096)
 			slab_bytes = bytes + 4096;
 		struct addrmap_slab *slab =
@@ -47,12 +53,35 @@ int addrmap_init(struct addrmap *map, bool tombs)
 {
 	memset(map, 0, sizeof(*map));
 	map->tombs = tombs;
+	if (n_pooled) {
+		map->slabs = pool[--n_pooled];
+		map->slab_used_bytes = 4096;
+	}
 	map->units = slab_take(map, UNITS * sizeof(*map->units));
 	return map->units ? 0 : -1;
 }
 
+/* Keep the slab of a small map, all zeros again: for short lives, fresh pages cost more than all the rest.
+ */
+static void slab_keep(struct addrmap *map)
+{
+	if (n_pooled == POOL || !map->units || map->slabs->next || map->n_made > ADDRMAP_FEW)
+		return;
+	for (uint32_t i = 0; i < map->n_made; i++) {
+		uint32_t **unit = map->units[map->made[i] >> 16], **region = &unit[map->made[i] & 0xffff];
+		memset(*region, 0, SLOTS * sizeof(**region));
+		*region = NULL;
+	}
+	for (uint32_t i = 0; i < map->n_made; i++)
+		map->units[map->made[i] >> 16] = NULL;
+	pool[n_pooled++] = map->slabs;
+	map->slabs = NULL;
+}
+
 void addrmap_release(struct addrmap *map)
 {
+	if (map->slabs)
+		slab_keep(map);
 	while (map->slabs) {
 		struct addrmap_slab *slab = map->slabs;
 		map->slabs = slab->next;
@@ -84,8 +113,12 @@ static __attribute__((noinline)) uint32_t *slot_make(struct addrmap *map, uint64
 	if (!*unit)
 		return NULL;
 	uint32_t **region = &(*unit)[address >> 16 & 0xffff];
-	if (!*region)
+	if (!*region) {
 		*region = slab_take(map, SLOTS * sizeof(**region));
+		if (map->n_made < ADDRMAP_FEW)
+			map->made[map->n_made] = (uint32_t)(address >> 16);
+		map->n_made++;
+	}
 	return *region ? &(*region)[address >> 4 & 0xfff] : NULL;
 }
 

@@ -15,6 +15,8 @@
 #define ADDRMAP_POOL (1ull << 56) /* or-ed into the addresses of pool blocks */
 #define ADDRMAP_SWEEP_PERIOD (1ull << 31)
 
+#define ADDRMAP_FEW 32u
+
 struct addrmap_entry {
 	uint64_t address; /* 0: empty */
 	uint64_t number;
@@ -24,6 +26,8 @@ struct addrmap {
 	uint32_t ***units;          /* by address >> 32: arrays of 65536 regions */
 	struct addrmap_slab *slabs; /* all memory of regions */
 	size_t slab_used_bytes;
+	uint32_t made[ADDRMAP_FEW]; /* regions in use, address >> 16 */
+	uint32_t n_made;
 	struct addrmap_entry *side;
 	size_t side_capacity; /* a power of two, or 0 */
 	size_t n_side;

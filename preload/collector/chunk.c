@@ -25,6 +25,7 @@ static struct {
 	uint32_t n_pool;            /* lock */
 	bool writer_sleeps;         /* lock */
 	uint64_t n_taken, taken_at_beat;
+	bool has_unsent; /* drain thread only */
 	int fd;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .last = &queue.first, .fd = -1};
 
@@ -95,6 +96,10 @@ static bool is_heavy(const struct item *item)
 static void wait_for_room(void)
 {
 	struct timespec until;
+	if (queue.writer_sleeps) {
+		queue.writer_sleeps = false;
+		queue_kick();
+	}
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_nsec += (long)BEAT_NS;
 	if (until.tv_nsec >= 1000000000) {
@@ -123,8 +128,20 @@ void queue_put(struct item *item)
 	queue.last = &item->next;
 	queue.n_items++;
 	queue.n_chunks += heavy;
-	bool kick = queue.writer_sleeps;
-	queue.writer_sleeps = false;
+	queue.has_unsent = true;
+	pthread_mutex_unlock(&queue.lock);
+	if (heavy)
+		queue_send();
+}
+
+void queue_send(void)
+{
+	if (!queue.has_unsent)
+		return;
+	pthread_mutex_lock(&queue.lock);
+	bool kick = queue.writer_sleeps && queue.first;
+	queue.writer_sleeps = queue.writer_sleeps && !kick;
+	queue.has_unsent = false;
 	pthread_mutex_unlock(&queue.lock);
 	if (kick)
 		queue_kick();

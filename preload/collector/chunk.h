@@ -86,9 +86,12 @@ struct chunk *chunk_new(struct tracefile *file);
 /* Give a chunk back after it was written. Writer thread. */
 void chunk_free(struct chunk *chunk);
 
-/* Hand an item over. Waits while the queue is full: then the writer has stood still for some ten million bytes of
- * events. Drain thread. */
+/* Hand an item over; a writer that sleeps hears of it by queue_send. Waits while the queue is full: then the writer has
+ * stood still for some ten million bytes of events. Drain thread. */
 void queue_put(struct item *item);
+
+/* Wake the writer if items were put while it sleeps. Drain thread, after each pass. */
+void queue_send(void);
 
 /* Called every 100 ms while queue_put waits: the targets watch for a sign of life. Set before the first item. */
 extern void (*queue_beat)(void);
@@ -96,7 +99,7 @@ extern void (*queue_beat)(void);
 /* Take the next item; NULL when there is none. Writer thread. */
 struct item *queue_take(void);
 
-/* A descriptor that becomes readable when items were put after queue_take returned NULL; queue_take clears it. */
+/* A descriptor that becomes readable when items were sent after queue_take returned NULL; queue_take clears it. */
 int queue_fd(void);
 
 /* Items put and not yet taken. Any thread. */

@@ -41,6 +41,7 @@
 #define CALM_BEAT_NS (50 * MS)
 #define LOOK_NS (100 * MS)  /* at sockets and pidfds although the helper is silent: it may hang in smaps_rollup */
 #define FLUSH_NS (250 * MS) /* events reach the writer after at most that */
+#define BRIEF_NS (100 * MS) /* a shorter life has no use for smaps_rollup, which costs a millisecond */
 #define MAX_WAITERS 128     /* of futex_waitv */
 #define MAX_EMPTY_PASSES 50
 #define SPIN_WORDS 1024 /* a pass that found more is followed by a look-out of */
@@ -212,7 +213,7 @@ static void care_for_process(struct process *p)
 	if (p->state == PROCESS_LIVE && !p->dead_since_ns && !execed)
 		process_sample(p);
 	watch_names(p);
-	if (exiting && !p->smaps_at_exit)
+	if (exiting && !p->smaps_at_exit && now - p->start_ns > BRIEF_NS)
 		p->smaps_at_exit = p->wants_smaps = true;
 	if ((p->wants_smaps || now >= p->next_smaps_ns) && p->pid > 0 && !p->dead_since_ns) {
 		p->wants_smaps = false;
@@ -281,7 +282,8 @@ static bool is_called(uint32_t wake_seen)
 }
 
 /* A program that does nothing but allocate fills its ring in less time than a sleeper needs to wake. After a pass that
- * found much, look out for the next bell a moment longer; the producers are spared the system call, too. */
+ * found much for the time that went by, look out for the next bell a moment longer; the producers are spared the system
+ * call, too. */
 static bool spin(uint32_t wake_seen)
 {
 	uint64_t until = clock_cycles() + (uint64_t)(SPIN_NS / drain_state.time.ns_per_cycle);
@@ -329,7 +331,7 @@ static uint64_t beat_interval_ns(void)
 static void run(void)
 {
 	uint32_t n_empty = 0; /* passes in a row that found nothing before the beat was due */
-	uint64_t next_beat_ns = 0, next_look_ns = 0;
+	uint64_t next_beat_ns = 0, next_look_ns = 0, last_ns = 0;
 	queue_beat = beat;
 	for (;;) {
 		uint32_t wake_seen = atomic_load(&drain_wake_word);
@@ -352,12 +354,15 @@ static void run(void)
 			next_beat_ns = now + beat_interval_ns();
 		}
 		control_step();
+		queue_send();
 		if (control_is_over())
 			return;
 		n_empty = words ? 0 : n_empty + 1;
 		if (n_empty > MAX_EMPTY_PASSES) /* bells without records: a target gone wild */
 			nanosleep(&(struct timespec){0, MS / 2}, NULL);
-		if (words < SPIN_WORDS || !spin(wake_seen))
+		bool is_rush = words >= SPIN_WORDS && (double)words * SPIN_NS > (double)(now - last_ns) * SPIN_WORDS;
+		last_ns = now;
+		if (!is_rush || !spin(wake_seen))
 			wait_for_work(wake_seen, next_beat_ns);
 	}
 }

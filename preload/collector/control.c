@@ -263,8 +263,9 @@ static void accept_all(void)
 		*last = c;
 		control.n_connections++;
 		control.contacted = true;
-		events_add(fd, EVENT_CONNECTION, c);
 		read_connection(c);
+		if (!c->closed) /* most have said all they will */
+			events_add(fd, EVENT_CONNECTION, c);
 	}
 }
 

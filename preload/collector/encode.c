@@ -4,6 +4,7 @@
 
 #define PREFETCH 12u
 #define TRIAL_REFS 65536u
+#define TRIAL_LEAST 4096u
 
 /* ---- bits, steps, runs ---- */
 
@@ -244,8 +245,19 @@ static unsigned split_planes(const uint64_t *values, uint32_t n, uint8_t *to)
 	return n_planes;
 }
 
+/* What so few are worth is seen without packing them. */
+static size_t count_bytes(const uint64_t *values, uint32_t n)
+{
+	size_t sum = 0;
+	for (uint32_t i = 0; i < n; i++)
+		sum += (71u - (unsigned)__builtin_clzll(values[i] | 1)) / 8;
+	return sum;
+}
+
 static size_t trial_bytes(const uint64_t *values, uint32_t n, uint8_t *work)
 {
+	if (n < TRIAL_LEAST)
+		return count_bytes(values, n);
 	uint32_t first = n > TRIAL_REFS ? (n - TRIAL_REFS) / 2 : 0, some = n > TRIAL_REFS ? TRIAL_REFS : n;
 	unsigned n_planes = split_planes(values + first, some, work);
 	size_t sum = 0;

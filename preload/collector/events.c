@@ -22,29 +22,20 @@ struct lingering {
 };
 
 static struct {
-	int epoll_fd;
-	int job_fd;             /* eventfd in the epoll set: jobs wait */
-	_Atomic uint32_t ready; /* set by the helper, cleared by the drain thread; a futex */
+	int epoll_fd;       /* what is watched; the drain thread takes from it */
+	int helper_fd;      /* an epoll set of the helper's own: epoll_fd, told once for each change, and job_fd */
+	int job_fd;         /* eventfd: jobs wait */
+	_Atomic bool ready; /* set by the helper, cleared by the drain thread before it takes */
 	pthread_mutex_t lock;
 	struct smaps_job *asked, *answered; /* lock */
 	struct lingering *lingering;        /* drain thread only, as the next */
 	uint32_t n_lingering;
-} events = {.epoll_fd = -1, .job_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
-
-static void futex_wake(_Atomic uint32_t *word)
-{
-	syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
-}
-
-static void futex_wait(_Atomic uint32_t *word, uint32_t value)
-{
-	syscall(SYS_futex, word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
-}
+} events = {.epoll_fd = -1, .helper_fd = -1, .job_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 void drain_wake(void)
 {
 	atomic_fetch_add(&drain_wake_word, 1);
-	futex_wake(&drain_wake_word);
+	syscall(SYS_futex, &drain_wake_word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL, 0);
 }
 
 /* The kind stands in the low bits of the pointer: objects are aligned, serials shifted. */
@@ -61,10 +52,13 @@ static struct event unpack(uint64_t data)
 int events_init(void)
 {
 	events.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	events.helper_fd = epoll_create1(EPOLL_CLOEXEC);
 	events.job_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (events.epoll_fd < 0 || events.job_fd < 0)
+	struct epoll_event changes = {.events = EPOLLIN | EPOLLET, .data.fd = events.epoll_fd};
+	struct epoll_event jobs = {.events = EPOLLIN, .data.fd = events.job_fd};
+	if (epoll_ctl(events.helper_fd, EPOLL_CTL_ADD, events.epoll_fd, &changes) < 0)
 		return -1;
-	return events_add(events.job_fd, EVENT_HELPER, NULL);
+	return epoll_ctl(events.helper_fd, EPOLL_CTL_ADD, events.job_fd, &jobs);
 }
 
 int events_add(int fd, enum event_kind kind, void *object)
@@ -130,17 +124,17 @@ bool events_ready(void)
 int events_take(struct event *list, int max)
 {
 	struct epoll_event raw[64];
+	atomic_store(&events.ready, false);
 	int n = epoll_wait(events.epoll_fd, raw, max < 64 ? max : 64, 0), kept = 0;
+	if (n == max)
+		atomic_store(&events.ready, true); /* there may be more */
 	for (int i = 0; i < n; i++) {
 		struct event event = unpack(raw[i].data.u64);
-		if (event.kind == EVENT_LINGER) {
+		if (event.kind == EVENT_LINGER)
 			linger_remove(event.object);
-		} else if (event.kind != EVENT_HELPER) {
+		else
 			list[kept++] = event;
-		}
 	}
-	if (n < max && atomic_exchange(&events.ready, 0))
-		futex_wake(&events.ready);
 	return kept;
 }
 
@@ -193,26 +187,22 @@ static void do_jobs(void)
 	}
 }
 
-/* Wait until something is readable, wake the drain thread, wait until it has looked. */
+/* Wait until something becomes readable, wake the drain thread. */
 static void *helper_main(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		struct epoll_event raw[8];
-		int n = epoll_wait(events.epoll_fd, raw, 8, -1);
-		bool others = false;
+		struct epoll_event raw[2];
+		int n = epoll_wait(events.helper_fd, raw, 2, -1);
 		for (int i = 0; i < n; i++) {
-			if (unpack(raw[i].data.u64).kind == EVENT_HELPER)
-				do_jobs();
-			else
-				others = true;
+			if (raw[i].data.fd != events.epoll_fd)
+				continue;
+			atomic_store(&events.ready, true);
+			drain_wake();
 		}
-		if (!others)
-			continue;
-		atomic_store(&events.ready, 1);
-		drain_wake();
-		while (atomic_load(&events.ready))
-			futex_wait(&events.ready, 1);
+		for (int i = 0; i < n; i++)
+			if (raw[i].data.fd == events.job_fd)
+				do_jobs();
 	}
 	return NULL;
 }

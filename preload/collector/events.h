@@ -15,7 +15,6 @@ enum event_kind {
 	EVENT_CONNECTION, /* object: struct connection */
 	EVENT_PIDFD,      /* object: the serial of a process, << 3 */
 	EVENT_LINGER,     /* the events' own: a process that execed */
-	EVENT_HELPER,     /* the helper's own */
 };
 
 struct event {
@@ -40,7 +39,7 @@ uint32_t events_lingering(void);
 /* Did pid linger? Then it does so no longer: its next image has come. */
 bool events_linger_end(pid_t pid);
 
-/* Drain thread: has the helper seen something? Then take up to max events without waiting, and let it wait again. */
+/* Drain thread: has the helper seen something? Then take up to max events without waiting. */
 bool events_ready(void);
 int events_take(struct event *events, int max);
 

@@ -15,7 +15,10 @@
 #define CREATE_FLAGS (O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY)
 #define MAX_SUFFIX 10000
 
-static struct naming_entry *entries;
+#define BUCKETS 1024u /* by pid */
+
+static struct naming_entry *entries[BUCKETS];
+static uint32_t n_entries;
 
 static void add_text(struct bytes *b, const char *text)
 {
@@ -96,8 +99,9 @@ static char *with_suffix(const char *path, unsigned n)
 static int create(const struct naming *naming, struct naming_entry *entry)
 {
 	for (unsigned n = 1; n < MAX_SUFFIX; n++) {
-		bool replace = naming->named && !is_ours(naming, entry->path);
-		int fd = replace ? create_named(entry->path) : open(entry->path, CREATE_FLAGS, 0600);
+		int fd = open(entry->path, CREATE_FLAGS, 0600);
+		if (fd < 0 && errno == EEXIST && naming->named && !is_ours(naming, entry->path))
+			fd = create_named(entry->path);
 		if (fd >= 0 || errno != EEXIST)
 			return fd;
 		char *path = with_suffix(entry->base, n);
@@ -113,7 +117,7 @@ static int create(const struct naming *naming, struct naming_entry *entry)
 /* An earlier image of the same process gives its name up and becomes FILE.execN. */
 static uint32_t rename_former(pid_t pid, const char *base)
 {
-	for (struct naming_entry *e = entries; e; e = e->next) {
+	for (struct naming_entry *e = entries[(uint32_t)pid % BUCKETS]; e; e = e->next) {
 		if (e->pid != pid || strcmp(e->base, base) != 0 || strcmp(e->path, base) != 0)
 			continue;
 		char *path;
@@ -148,7 +152,7 @@ int naming_open(const struct naming *naming, pid_t pid, bool is_root, const char
 	*out = NULL;
 	if (!entry)
 		return -1;
-	entry->serial = entries ? entries->serial + 1 : 1;
+	entry->serial = ++n_entries;
 	entry->pid = pid;
 	entry->is_root = is_root;
 	entry->base = base_name(naming, pid, is_root, exe);
@@ -165,8 +169,9 @@ int naming_open(const struct naming *naming, pid_t pid, bool is_root, const char
 	int error = errno;
 	if (fd >= 0)
 		flock(fd, LOCK_EX | LOCK_NB);
-	entry->next = entries;
-	entries = entry;
+	struct naming_entry **bucket = &entries[(uint32_t)pid % BUCKETS];
+	entry->next = *bucket;
+	*bucket = entry;
 	*out = entry;
 	errno = error;
 	return fd;

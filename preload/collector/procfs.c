@@ -23,6 +23,7 @@ struct exit_info {
 	int32_t exit_code;
 };
 #define EXIT_INFO_EXIT (1u << 3)
+#define EXIT_INFO_PID (1u << 0)
 #define PIDFD_GET_EXIT_INFO _IOWR(0xff, 11, struct exit_info)
 
 /* Read a small file whole. returns: its length, -1 on failure */
@@ -76,8 +77,11 @@ int procfs_stat(pid_t pid, struct procfs_stat *st)
 
 int procfs_keep(int fd, unsigned quarters)
 {
+	static rlim_t may_have;
 	struct rlimit limit;
-	if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0 || (rlim_t)fd < limit.rlim_cur / 4 * quarters)
+	if (!may_have)
+		may_have = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : RLIM_INFINITY;
+	if (fd < 0 || (rlim_t)fd < may_have / 4 * quarters)
 		return fd;
 	close(fd);
 	return -1;
@@ -171,6 +175,9 @@ int procfs_pidfd(pid_t pid)
 pid_t procfs_pidfd_pid(int fd)
 {
 	char path[64], text[512];
+	struct exit_info info = {.mask = EXIT_INFO_PID};
+	if (ioctl(fd, PIDFD_GET_EXIT_INFO, &info) == 0 && info.mask & EXIT_INFO_PID)
+		return (pid_t)info.ids[0];
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	if (read_file(path, text, sizeof(text)) <= 0)
 		return 0;

@@ -144,9 +144,11 @@ static void put_first_sample(struct process *p)
 void process_sample(struct process *p)
 {
 	uint64_t rss, shared, now = drain_state.now_ns;
-	if (p->statm_fd < 0 || now < p->next_rss_ns)
+	if (p->pid <= 0 || now < p->next_rss_ns)
 		return;
 	p->next_rss_ns = now + drain_state.rss_interval_ns;
+	if (p->statm_fd < 0)
+		p->statm_fd = procfs_statm_open(p->pid);
 	if (procfs_statm(p->statm_fd, &rss, &shared) == 0)
 		put_sample(p, process_tick(p, now), rss, shared);
 }
@@ -254,7 +256,8 @@ struct process *process_new(struct image *image, uint32_t slot, pid_t pid, int p
 	p->pid = pid;
 	p->own_pid = (pid_t)image_proc(image, slot)->pid;
 	p->pidfd = pidfd;
-	p->statm_fd = pid > 0 ? procfs_statm_open(pid) : -1;
+	p->statm_fd = -1;
+	p->next_rss_ns = slot == 0 ? drain_state.now_ns + drain_state.rss_interval_ns : 0;
 	p->start_ns = start_of(image, slot);
 	p->smaps_wait_ns = SMAPS_FIRST_WAIT_NS;
 	p->next_smaps_ns = drain_state.now_ns + SMAPS_FIRST_WAIT_NS;

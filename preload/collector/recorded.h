@@ -78,7 +78,7 @@ struct process {
 	pid_t own_pid;                 /* as seen by itself */
 	int pidfd;                     /* -1: none */
 	bool is_watched;               /* the pidfd is: its death will be told */
-	int statm_fd;                  /* -1: none */
+	int statm_fd;                  /* -1: not opened, or cannot be */
 	struct procfs_stat first_stat; /* start_code 0: unreadable */
 
 	/* events */

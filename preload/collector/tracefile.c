@@ -18,6 +18,8 @@
 #define BLOCK_EVENTS 524288u
 #define BLOCK_RARES 32768u
 #define BLOCK_AGE_NS 400000000ull /* with the chunk's own age: on disk within a second */
+#define OWN_PEAK_NS 200000000ull
+#define GATHER_BYTES 32768u
 #define BRIEF_LIFE_NS 1000000000ull
 
 struct tracefile_session tracefile_session;
@@ -51,7 +53,7 @@ static void fail(struct tracefile *file, int error)
 		file->is_seekable = false;
 }
 
-static void put(struct tracefile *file, const void *data, size_t n)
+static void put_now(struct tracefile *file, const void *data, size_t n)
 {
 	if (file->error || file->fd < 0)
 		return;
@@ -66,6 +68,36 @@ static void put(struct tracefile *file, const void *data, size_t n)
 		done += (size_t)wrote;
 	}
 	file->good_bytes += n;
+}
+
+/* What is small is gathered and written together with what comes next: a short life is over with two writes. */
+static struct bytes gathered;
+static bool gathers;
+
+static void put_gathered(struct tracefile *file)
+{
+	if (gathered.bad)
+		fail(file, ENOMEM);
+	else if (gathered.n)
+		put_now(file, gathered.data, gathered.n);
+	gathered.n = 0;
+	gathered.bad = false;
+}
+
+static void end_gathering(struct tracefile *file)
+{
+	gathers = false;
+	put_gathered(file);
+}
+
+static void put(struct tracefile *file, const void *data, size_t n)
+{
+	if (gathers && n <= GATHER_BYTES) {
+		bytes_add(&gathered, data, n);
+		return;
+	}
+	put_gathered(file);
+	put_now(file, data, n);
 }
 
 static void put_block(struct tracefile *file, struct blockout *out)
@@ -136,6 +168,7 @@ static void add_command_line(struct bytes *meta, const struct tracefile_origin *
 
 static void put_meta(struct tracefile *file)
 {
+	static long n_cpus; /* takes a file to know */
 	static const char *const unwinders[] = {"none", "libunwind", "plain", "fast"};
 	const struct tracefile_origin *o = &file->origin;
 	const struct tidemark_shm *shm = o->image->shm;
@@ -149,8 +182,10 @@ static void put_meta(struct tracefile *file)
 	add_meta_number(&meta, TIDEMARK_META_DEPTH_LIMIT, shm->depth_limit);
 	add_meta_text(&meta, TIDEMARK_META_UNWINDER, unwinders[shm->unwinder & 3]);
 	add_meta_text(&meta, TIDEMARK_META_CLOCK, o->image->clock == TIDEMARK_CLOCK_TSC ? "tsc" : "counter");
+	if (!n_cpus)
+		n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	add_meta_number(&meta, TIDEMARK_META_PAGE_BYTES, (uint64_t)sysconf(_SC_PAGESIZE));
-	add_meta_number(&meta, TIDEMARK_META_CPUS, (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+	add_meta_number(&meta, TIDEMARK_META_CPUS, (uint64_t)n_cpus);
 	add_meta_number(&meta, TIDEMARK_META_RSS_INTERVAL_MS, tracefile_session.rss_interval_ms);
 	add_meta_shared(&meta, TIDEMARK_META_SUPPRESSIONS, o->image, shm->suppressions_string);
 	if (shm->maps_recorded)
@@ -184,6 +219,7 @@ static void create(struct tracefile *file)
 static void write_block(struct tracefile *file)
 {
 	struct blockout out;
+	gathers = true;
 	create(file);
 	if (!file->error) {
 		if (encode_block(&file->block, &file->defs, &out) < 0)
@@ -191,6 +227,7 @@ static void write_block(struct tracefile *file)
 		else
 			put_block(file, &out);
 	}
+	end_gathering(file);
 	defs_clear_columns(&file->defs);
 	if (file->defs.failed && !file->error)
 		fail(file, ENOMEM);
@@ -320,13 +357,24 @@ static void put_symbols(struct tracefile *file)
 	bytes_release(&qualities);
 }
 
+/* Reading it costs as much as writing a small file: once in a while will do. */
+static uint64_t own_peak_bytes(uint64_t now)
+{
+	static uint64_t peak_bytes, read_ns;
+	if (now - read_ns > OWN_PEAK_NS) {
+		peak_bytes = procfs_own_peak_bytes();
+		read_ns = now;
+	}
+	return peak_bytes;
+}
+
 static void put_footer(struct tracefile *file)
 {
 	struct blockout out = {.header = {.type = TIDEMARK_BLOCK_FOOTER}};
 	struct bytes counters = {0};
 	file->counters[TIDEMARK_COUNTER_EVENTS] = file->n_events;
 	file->counters[TIDEMARK_COUNTER_ALLOCATIONS] = file->n_allocs;
-	file->counters[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS] = procfs_own_peak_bytes();
+	file->counters[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS] = own_peak_bytes(mono_ns());
 	for (unsigned i = 1; i <= TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS; i++) {
 		bytes_add_varint(&counters, i);
 		bytes_add_varint(&counters, file->counters[i]);
@@ -345,10 +393,12 @@ void tracefile_finish(struct tracefile *file)
 		return;
 	}
 	/* Without its last events a file must not look complete. */
+	gathers = true;
 	if (!file->error)
 		put_symbols(file);
 	if (!file->error)
 		put_footer(file);
+	end_gathering(file);
 	if (close(file->fd) < 0 && !file->error && errno != EINTR)
 		file->error = errno;
 	file->fd = -1;

@@ -246,11 +246,10 @@ static void *writer_main(void *arg)
 	uint64_t last_ns = 0;
 	for (;;) {
 		struct item *item = queue_take();
-		bool is_busy = item && item->kind == ITEM_EVENTS;
 		if (item)
 			handle(item);
 		uint64_t now = mono_ns();
-		if (is_busy && now - last_ns < HOUSEKEEPING_NS)
+		if (item && now - last_ns < HOUSEKEEPING_NS)
 			continue;
 		last_ns = now;
 		pump_symbols();

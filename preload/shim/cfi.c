@@ -428,24 +428,50 @@ static void run_one(struct program *p, uint8_t op)
 	}
 }
 
+static void run_any(struct program *p, uint8_t op)
+{
+	if (op >> 6 == 1)
+		advance(p, op & 0x3f);
+	else if (op >> 6 == 2)
+		set_place(p, op & 0x3f, CFI_AT, (int64_t)(cfi_get_uleb(&p->b) * (uint64_t)p->cie->data_align));
+	else if (op >> 6 == 3)
+		restore(p, op & 0x3f);
+	else
+		run_one(p, op);
+}
+
+/* Run the instructions that large functions have hundreds of, one after the other: advance_loc, advance_loc1 and
+ * def_cfa_offset. returns: how far p->b got; p->location is beyond p->pc when the row stands */
+static void run_common(struct program *p)
+{
+	struct cfi_place *cfa = &p->work->row.cfa;
+	const uint8_t *at = p->b.at, *end = p->b.end;
+	uint64_t location = p->location, align = p->cie->code_align, pc = p->pc;
+	while (end - at >= 2 && location <= pc) {
+		if (at[0] >> 6 == 1)
+			location += (*at++ & 0x3f) * align;
+		else if (at[0] == 0x02)
+			location += at[1] * align, at += 2;
+		else if (at[0] == 0x0e && at[1] < 0x80 && cfa->how == CFI_REGISTER)
+			cfa->value = at[1], at += 2;
+		else
+			break;
+	}
+	p->b.at = at;
+	p->location = location;
+}
+
 /* Every instruction consumes a byte at least, so this ends. */
 static bool run(struct program *p)
 {
 	struct cfi_bytes *b = &p->b;
-	while (b->at < b->end && !b->bad) {
+	for (;;) {
+		run_common(p);
+		if (p->location > p->pc || b->at >= b->end || b->bad)
+			return !b->bad;
 		uint8_t op = *b->at++;
-		if (op >> 6 == 1)
-			advance(p, op & 0x3f);
-		else if (op >> 6 == 2)
-			set_place(p, op & 0x3f, CFI_AT, (int64_t)(cfi_get_uleb(b) * (uint64_t)p->cie->data_align));
-		else if (op >> 6 == 3)
-			restore(p, op & 0x3f);
-		else
-			run_one(p, op);
-		if (p->location > p->pc)
-			break;
+		run_any(p, op);
 	}
-	return !b->bad;
 }
 
 enum cfi_result cfi_find(const struct cfi_image *image, uint64_t pc, struct cfi_work *work)

@@ -14,9 +14,10 @@
 #define ID_MASK ((1u << ID_BITS) - 1)
 #define LINE 8u
 /* The first level has 1 K entries, two pages: a short program would touch a page of a larger one for each of its nodes.
- * The next has 64 K, if that is no more than FIRST_SHARE; a small program has 1,000 to 5,000 nodes. */
+ * The second has 16 K, if that is no more than FIRST_SHARE: a small program has 1,000 to 5,000 nodes. */
 #define FIRST_BITS 10
-#define SECOND_BITS 16
+#define SECOND_BITS 14
+#define THIRD_BITS 17
 #define FIRST_SHARE 32u
 #define LEAST_BITS 9
 #define GROW_BITS 2
@@ -90,17 +91,15 @@ static uint32_t insert_into(struct level level, uint64_t scattered, uint32_t id)
 	return FULL;
 }
 
-/* Room for level n, from the third on four times as large as the one before if there is so much. returns: its
- * level_offset, 0 when full
- */
+/* Room for level n, larger than the one before if there is so much. returns: its level_offset, 0 when full */
 static uint64_t claim_level(uint32_t n)
 {
-	uint64_t bits = n ? SECOND_BITS + (uint64_t)GROW_BITS * (n - 1) : FIRST_BITS;
+	uint64_t bits = n == 0 ? FIRST_BITS : n == 1 ? SECOND_BITS : THIRD_BITS + (uint64_t)GROW_BITS * (n - 2);
 	uint64_t used = atomic_load_explicit(&shm->tables_used_bytes, memory_order_relaxed);
 	uint64_t free_bytes = used < shm->tables.size_bytes ? shm->tables.size_bytes - used : 0;
 	if (bits > LAST_BITS)
 		bits = LAST_BITS;
-	while (8ull << bits > (n > 1 ? free_bytes : free_bytes / FIRST_SHARE))
+	while (8ull << bits > (n > 2 ? free_bytes : free_bytes / FIRST_SHARE))
 		if (--bits < LEAST_BITS)
 			return 0;
 	uint64_t offset = atomic_fetch_add_explicit(&shm->tables_used_bytes, 8ull << bits, memory_order_relaxed);

@@ -251,10 +251,10 @@ void real_init(void)
 bool real_malloc_is_known(void)
 {
 	static const char *const known[] = {"libc.so.6", "libc-", "libjemalloc", "libtcmalloc", "libmimalloc"};
-	Dl_info info;
-	if (!dladdr((void *)real.malloc, &info) || !info.dli_fname)
+	struct object object;
+	if (!objects_at((uintptr_t)real.malloc, &object)) /* dladdr would look for the symbol's name, too */
 		return false;
-	const char *slash = strrchr(info.dli_fname, '/'), *name = slash ? slash + 1 : info.dli_fname;
+	const char *slash = strrchr(object.path, '/'), *name = slash ? slash + 1 : object.path;
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (strncmp(name, known[i], strlen(known[i])) == 0)
 			return true;

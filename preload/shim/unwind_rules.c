@@ -10,7 +10,7 @@
 #define N_ENTRIES (1u << RULES_BITS)
 #define WAYS 4u /* entries of a cache line */
 #define FIRST_BITS 10u
-#define GROW_BITS 3u
+#define GROW_BITS 2u
 
 struct rule_entry *rules_table;
 _Atomic uint32_t rules_shift = 64 - FIRST_BITS;
@@ -134,23 +134,10 @@ static uint32_t count_entries(void)
 	return 1u << (64 - atomic_load_explicit(&rules_shift, memory_order_relaxed));
 }
 
-/* The table begins with 16 KiB, because every page that is touched costs a short program more than all its rules. What
- * a smaller table held is not found any more, and compiled again. */
-static void make_room(void)
-{
-	uint32_t shift = atomic_load_explicit(&rules_shift, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&n_stored, 1, memory_order_relaxed) < count_entries() / 2 ||
-	    shift <= 64 - RULES_BITS)
-		return;
-	if (atomic_compare_exchange_strong(&rules_shift, &shift, shift - GROW_BITS))
-		atomic_store_explicit(&n_stored, 0, memory_order_relaxed);
-}
-
 /* In an empty place of the line; else the first place's entry makes room for one, and so do the others in turn. */
-static void store(uint64_t pc, uint64_t rule)
+static void place(uint64_t pc, uint64_t rule)
 {
 	static _Atomic uint32_t turn;
-	make_room();
 	uint64_t slot = rules_slot(pc);
 	uint64_t way = 0;
 	while (way < WAYS && atomic_load_explicit(&rules_table[slot ^ way].rule, memory_order_relaxed))
@@ -160,6 +147,38 @@ static void store(uint64_t pc, uint64_t rule)
 	struct rule_entry *e = &rules_table[slot ^ way];
 	atomic_store_explicit(&e->check, rules_check(pc, rule), memory_order_relaxed);
 	atomic_store_explicit(&e->rule, rule, memory_order_relaxed);
+}
+
+/* After the table grew: what it held goes to its new places. What another thread writes meanwhile may be lost. */
+static void spread(uint32_t n_old)
+{
+	uint32_t generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
+	for (uint32_t i = 0; i < n_old; i++) {
+		uint64_t rule = atomic_load_explicit(&rules_table[i].rule, memory_order_relaxed);
+		uint64_t check = atomic_load_explicit(&rules_table[i].check, memory_order_relaxed);
+		if (!rule || (rules_slot(rules_check(check, rule)) ^ i) < WAYS)
+			continue;
+		atomic_store_explicit(&rules_table[i].rule, 0, memory_order_relaxed);
+		if (generation != atomic_load_explicit(&modules_generation, memory_order_acquire))
+			return;
+		place(rules_check(check, rule), rule);
+	}
+}
+
+/* The table begins with 16 KiB: every page that is touched costs a short program more than the rules in it. */
+static void make_room(void)
+{
+	uint32_t shift = atomic_load_explicit(&rules_shift, memory_order_relaxed), n = 1u << (64 - shift);
+	if (atomic_fetch_add_explicit(&n_stored, 1, memory_order_relaxed) < n / 2 || shift <= 64 - RULES_BITS ||
+	    !atomic_compare_exchange_strong(&rules_shift, &shift, shift - GROW_BITS))
+		return;
+	spread(n);
+}
+
+static void store(uint64_t pc, uint64_t rule)
+{
+	make_room();
+	place(pc, rule);
 }
 
 uint64_t rules_search(uint64_t pc, struct cfi_work *work)
