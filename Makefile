@@ -27,7 +27,7 @@ SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-
 
 # What pkg-config knows; scripts/deps names the Debian package of each.
 COLLECTOR_PKGS := libzstd zlib
-ANALYZER_PKGS := libdw libelf libzstd zlib jansson
+ANALYZER_PKGS := libdw libelf libzstd zlib jansson sqlite3
 pkg_flags = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg_libs = $(shell pkg-config --libs $(1) 2>/dev/null)
 
