@@ -12,8 +12,15 @@ unset LD_PRELOAD "${!TIDEMARK_@}"
 
 [ -x "$BUILD/tidemark" ] || { echo "no $BUILD/tidemark: make it first, or set BUILD" >&2; exit 1; }
 
-setup() {
+# What a test leaves, bats removes: also the links that record makes where LD_PRELOAD cannot name the library.
+own_folder() {
     cd "$BATS_TEST_TMPDIR" || return
+    export TMPDIR=$BATS_TEST_TMPDIR
+    unset XDG_RUNTIME_DIR
+}
+
+setup() {
+    own_folder
 }
 
 # assert_equal WHAT WANTED

@@ -9,7 +9,7 @@ into() {
 }
 
 setup() {
-    cd "$BATS_TEST_TMPDIR" || return
+    own_folder
     command -v go-md2man >/dev/null || skip "no go-md2man"
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Drive an interactive bash in a terminal of its own, with a recorded program as its job: job_control.py TIDEMARK [ROUND...]
 
-Prints "ok ROUND" for each; ends with 1 and what the terminal showed when something did not come within ten seconds.
+It works in a folder of its own. Prints "ok ROUND" for each; ends with 1 and what the terminal showed when something did not come within ten seconds.
 """
 import os
 import pty
@@ -9,6 +9,7 @@ import re
 import select
 import shlex
 import sys
+import tempfile
 import termios
 import time
 
@@ -140,12 +141,15 @@ ROUNDS = [stop_and_continue, background_read, interrupt, quit_signal, interrupt_
 
 
 def main():
-    record = f"{shlex.quote(sys.argv[1])} record -q"
-    term = Terminal()
-    for work in ROUNDS:
-        if len(sys.argv) < 3 or work.__name__ in sys.argv[2:]:
-            work(term, record)
-            print(f"ok {work.__name__}", flush=True)
+    record = f"{shlex.quote(os.path.abspath(sys.argv[1]))} record -q"
+    with tempfile.TemporaryDirectory(prefix="tidemark-job-control-") as folder:
+        os.chdir(folder)
+        term = Terminal()
+        for work in ROUNDS:
+            if len(sys.argv) < 3 or work.__name__ in sys.argv[2:]:
+                work(term, record)
+                print(f"ok {work.__name__}", flush=True)
+        os.chdir("/")
 
 
 main()
