@@ -13,39 +13,34 @@
 #include "base/option.h"
 #include "base/say.h"
 #include "cmd.h"
-#include "launch/paths.h"
+#include "launch/recording.h"
 #include "launch/run.h"
-#include "launch/session_client.h"
 #include "launch/target.h"
 
 #define OWN_FAILURE 125 /* as env(1), timeout(1) and nohup(1) */
-#define DEFAULT_OUTPUT "tidemark.%e.%p.tmk"
 
 struct record_options {
-	const char *output;
-	uint64_t depth, rss_interval_ms; /* 0: as the environment or the default says */
-	bool no_children, maps, strict, quiet;
+	struct recording_options recording;
+	bool strict, quiet;
 };
 
-/* What the collector told until its DONE. */
 struct outcome {
-	bool done, abandoned;
-	uint64_t bits;      /* enum tidemark_done */
-	char reason[1024];  /* DONE's text */
-	char trace[1024];   /* the last image's file */
-	unsigned n_earlier; /* files of earlier images */
+	struct recording recording;
+	bool abandoned; /* the user did not want to wait for the collector */
 	bool quiet, progress_shown;
 };
 
 static int parse(struct record_options *options, int argc, char **argv, struct err *err)
 {
 	const struct option rows[] = {
-	    {"output", 'o', OPTION_TEXT, &options->output, "FILE", "where the trace goes: %p pid, %e program", 0, 0},
-	    {"depth", 0, OPTION_NUMBER, &options->depth, "N", "frames kept of a stack (256)", 4, 4096},
-	    {"rss-interval", 0, OPTION_NUMBER, &options->rss_interval_ms, "MS", "time between RSS samples (10)", 1,
-	        60000},
-	    {"no-children", 0, OPTION_FLAG, &options->no_children, NULL, "do not record forked children", 0, 0},
-	    {"mmap", 0, OPTION_FLAG, &options->maps, NULL, "record mmap and munmap too", 0, 0},
+	    {"output", 'o', OPTION_TEXT, &options->recording.output, "FILE", "where the trace goes: %p pid, %e program",
+	        0, 0},
+	    {"depth", 0, OPTION_NUMBER, &options->recording.depth, "N", "frames kept of a stack (256)", 4, 4096},
+	    {"rss-interval", 0, OPTION_NUMBER, &options->recording.rss_interval_ms, "MS",
+	        "time between RSS samples (10)", 1, 60000},
+	    {"no-children", 0, OPTION_FLAG, &options->recording.no_children, NULL, "do not record forked children", 0,
+	        0},
+	    {"mmap", 0, OPTION_FLAG, &options->recording.maps, NULL, "record mmap and munmap too", 0, 0},
 	    {"strict", 0, OPTION_FLAG, &options->strict, NULL, "end with 125 when anything was lost", 0, 0},
 	    {"quiet", 'q', OPTION_FLAG, &options->quiet, NULL, "say nothing but losses", 0, 0},
 	    {NULL, 0, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
@@ -57,93 +52,6 @@ static int parse(struct record_options *options, int argc, char **argv, struct e
 	    .stop_at_operand = true,
 	};
 	return option_parse(&table, argc, argv, err);
-}
-
-/* Has the template a %p? Only without one does it name a single file. */
-static bool has_pid(const char *template)
-{
-	for (const char *p = strchr(template, '%'); p && p[1]; p = strchr(p + 2, '%'))
-		if (p[1] == 'p')
-			return true;
-	return false;
-}
-
-/* Can files be made where the template points? Folders named with %e are left to the collector. */
-static bool output_writable(const char *template)
-{
-	char here[PATH_MAX];
-	if (template[0] != '/' && !getcwd(here, sizeof(here)))
-		return false; /* the current folder was removed */
-	const char *slash = strrchr(template, '/');
-	if (!slash)
-		return access(".", W_OK | X_OK) == 0;
-	char *folder = strndup(template, (size_t)(slash - template) + 1);
-	bool writable = !folder || strchr(folder, '%') || access(folder, W_OK | X_OK) == 0;
-	free(folder);
-	return writable;
-}
-
-/* Our library first, what the user preloads after it. In a recording inside a recording it stands there already. */
-static int set_preload(const char *library)
-{
-	const char *old = getenv("LD_PRELOAD");
-	char *value;
-	size_t n = strlen(library);
-	if (!old || !*old)
-		return setenv("LD_PRELOAD", library, 1);
-	if (!strncmp(old, library, n) && (!old[n] || old[n] == ':' || old[n] == ' '))
-		return 0;
-	if (asprintf(&value, "%s:%s", library, old) < 0)
-		return -1;
-	int result = setenv("LD_PRELOAD", value, 1);
-	free(value);
-	return result;
-}
-
-static int set_environment(
-    const struct record_options *options, const char *library, const char *session, struct err *err)
-{
-	char depth[24];
-	snprintf(depth, sizeof(depth), "%" PRIu64, options->depth);
-	if (set_preload(library) < 0 || setenv("TIDEMARK_SESSION", session, 1) < 0 ||
-	    (options->depth && setenv("TIDEMARK_DEPTH", depth, 1) < 0) ||
-	    (options->no_children && setenv("TIDEMARK_CHILDREN", "0", 1) < 0) ||
-	    (options->maps && setenv("TIDEMARK_MMAP", "1", 1) < 0))
-		return err_errno(err, "cannot set the program's environment");
-	return 0;
-}
-
-static uint64_t interval_of_environment(void)
-{
-	const char *text = getenv("TIDEMARK_RSS_INTERVAL");
-	char *end;
-	unsigned long value = text ? strtoul(text, &end, 10) : 0;
-	return value >= 1 && value <= 60000 && !*end ? value : 0;
-}
-
-static int start_session(struct session *session, const struct record_options *options, struct err *err)
-{
-	static struct launch_paths paths; /* three times PATH_MAX */
-	int result = launch_paths_find(&paths, err);
-	if (result < 0)
-		return result;
-	const struct session_options wanted = {
-	    .collector = paths.collector,
-	    .output = options->output,
-	    .named = !has_pid(options->output),
-	    .rss_interval_ms = options->rss_interval_ms ? options->rss_interval_ms : interval_of_environment(),
-	};
-	result = session_start(session, &wanted, err);
-	if (result < 0)
-		return result;
-	return set_environment(options, paths.preload, session->name, err);
-}
-
-static void send_number(const struct session *session, enum tidemark_message_kind kind, pid_t pid, uint64_t value)
-{
-	struct tidemark_message message = {.kind = kind, .pid = pid, .value = value};
-	/* A collector that is gone is noticed when its answer is waited for. */
-	session_send(session->connection, &message, NULL);
 }
 
 static void wipe_progress(struct outcome *outcome)
@@ -162,35 +70,15 @@ static void show_progress(struct outcome *outcome, const char *text)
 	outcome->progress_shown = true;
 }
 
-static void take_message(struct outcome *outcome, const struct tidemark_message *message)
-{
-	switch (message->kind) {
-	case TIDEMARK_MESSAGE_PROGRESS:
-		show_progress(outcome, message->text);
-		break;
-	case TIDEMARK_MESSAGE_FILE:
-		outcome->n_earlier += outcome->trace[0] != '\0';
-		snprintf(outcome->trace, sizeof(outcome->trace), "%s", message->text);
-		break;
-	case TIDEMARK_MESSAGE_DONE:
-		outcome->done = true;
-		outcome->bits = message->value;
-		snprintf(outcome->reason, sizeof(outcome->reason), "%s", message->text);
-		break;
-	default:
-		break;
-	}
-}
-
 /* Wait until the root's file is closed, the collector is gone, or the user has waited long enough. */
-static void wait_done(struct outcome *outcome, const struct session *session, struct run *run)
+static void wait_done(struct outcome *outcome, struct run *run)
 {
 	struct pollfd both[2] = {
-	    {.fd = session->connection, .events = POLLIN},
+	    {.fd = outcome->recording.session.connection, .events = POLLIN},
 	    {.fd = run->signals, .events = POLLIN},
 	};
-	while (!outcome->done) {
-		struct tidemark_message message;
+	while (!outcome->recording.done) {
+		const char *progress;
 		if (poll(both, 2, -1) < 0 && errno != EINTR)
 			break;
 		if (both[1].revents && run_interrupted(run)) {
@@ -199,9 +87,10 @@ static void wait_done(struct outcome *outcome, const struct session *session, st
 		}
 		if (!both[0].revents)
 			continue;
-		if (session_receive(session->connection, &message, NULL) <= 0)
+		if (!recording_receive(&outcome->recording, &progress))
 			break;
-		take_message(outcome, &message);
+		if (progress)
+			show_progress(outcome, progress);
 	}
 	wipe_progress(outcome);
 }
@@ -214,43 +103,43 @@ static const char *short_path(const char *path)
 	return n > 1 && !strncmp(path, here, n) && path[n] == '/' ? path + n + 1 : path;
 }
 
-static void say_losses(const struct outcome *outcome, const struct record_options *options, const char *name)
+static void say_losses(const struct recording *recording, const struct record_options *options, const char *name)
 {
-	if (outcome->bits & TIDEMARK_DONE_NO_IMAGE)
+	if (recording->bits & TIDEMARK_DONE_NO_IMAGE)
 		say("'%s' was not recorded: the library was never loaded into it; it may have ended before, have "
 		    "replaced its environment, or be a wrapper of a static or setuid program",
 		    name);
 	/* Nothing was lost, but a whole recording looks different. */
-	if ((outcome->bits & TIDEMARK_DONE_NO_EVENTS) && (options->strict || !options->quiet))
+	if ((recording->bits & TIDEMARK_DONE_NO_EVENTS) && (options->strict || !options->quiet))
 		say("'%s' was recorded, but made not one allocation that the library could see; it may have an "
 		    "allocator of its own",
 		    name);
-	if (outcome->reason[0])
-		say("%s", outcome->reason);
-	else if (outcome->bits & TIDEMARK_DONE_WRITE)
+	if (recording->reason[0])
+		say("%s", recording->reason);
+	else if (recording->bits & TIDEMARK_DONE_WRITE)
 		say("the trace could not be written to its end");
-	else if (outcome->bits & TIDEMARK_DONE_LOSSES)
+	else if (recording->bits & TIDEMARK_DONE_LOSSES)
 		say("events were lost; tidemark summary says how many");
 }
 
 /* returns: whether the recording is whole, as far as is known */
-static bool say_outcome(const struct outcome *outcome, const struct session *session,
-    const struct record_options *options, const char *name)
+static bool say_outcome(const struct outcome *outcome, const struct record_options *options, const char *name)
 {
+	const struct recording *recording = &outcome->recording;
 	char fate[64];
 	if (outcome->abandoned)
 		say("not waiting any longer; the collector completes the trace in the background");
-	else if (!outcome->done)
+	else if (!recording->done)
 		say("the collector did not complete the trace: %s; what was written until then can be read",
-		    session_fate(session, fate));
+		    session_fate(&recording->session, fate));
 	else
-		say_losses(outcome, options, name);
-	if (!options->quiet && outcome->trace[0] && outcome->n_earlier)
-		say("trace in '%s', and %u of the process's earlier images beside it", short_path(outcome->trace),
-		    outcome->n_earlier);
-	else if (!options->quiet && outcome->trace[0])
-		say("trace in '%s'", short_path(outcome->trace));
-	return outcome->done && outcome->bits == 0;
+		say_losses(recording, options, name);
+	if (!options->quiet && recording->trace[0] && recording->n_earlier)
+		say("trace in '%s', and %u of the process's earlier images beside it", short_path(recording->trace),
+		    recording->n_earlier);
+	else if (!options->quiet && recording->trace[0])
+		say("trace in '%s'", short_path(recording->trace));
+	return recording->done && recording->bits == 0;
 }
 
 /* The exec failed: say so as a shell would. */
@@ -276,22 +165,23 @@ static int run_bare(const char *path, char **argv, struct err *err)
 
 static int run_recorded(const struct record_options *options, const char *path, char **argv, struct err *err)
 {
-	struct session session;
 	struct run run;
 	struct outcome outcome = {.quiet = options->quiet};
-	if (start_session(&session, options, err) < 0 || run_prepare(&run, err) < 0 ||
+	struct recording *recording = &outcome.recording;
+	if (recording_start(recording, &options->recording, err) < 0 ||
+	    recording_environment(recording, &options->recording, err) < 0 || run_prepare(&run, err) < 0 ||
 	    run_fork(&run, path, argv, err) < 0) {
 		say_err(err);
 		return OWN_FAILURE;
 	}
-	send_number(&session, TIDEMARK_MESSAGE_ROOT, run.pid, 0);
+	recording_root(recording, run.pid);
 	int error = run_go(&run);
 	if (error)
 		return exec_failed(argv[0], error);
 	int status = run_wait(&run);
-	send_number(&session, TIDEMARK_MESSAGE_STATUS, run.pid, (uint64_t)(unsigned)status);
-	wait_done(&outcome, &session, &run);
-	bool whole = say_outcome(&outcome, &session, options, argv[0]);
+	recording_ended(recording, run.pid, status);
+	wait_done(&outcome, &run);
+	bool whole = say_outcome(&outcome, options, argv[0]);
 	if (!whole && options->strict)
 		return OWN_FAILURE;
 	run_end_as(status);
@@ -307,7 +197,7 @@ int cmd_record(int argc, char **argv)
 		return CMD_OK;
 	if (n == 0)
 		err_set(&err, TIDEMARK_ERR_USAGE, "record needs a command; see tidemark record --help");
-	if (n > 0 && options.output && !*options.output)
+	if (n > 0 && options.recording.output && !*options.recording.output)
 		n = err_set(&err, TIDEMARK_ERR_USAGE, "-o needs the name of a file");
 	if (n <= 0) {
 		say_err(&err);
@@ -320,13 +210,10 @@ int cmd_record(int argc, char **argv)
 		say_err(&err);
 		return (int)verdict;
 	}
-	if (!options.output)
-		options.output = getenv("TIDEMARK_OUTPUT");
-	if (!options.output || !*options.output)
-		options.output = DEFAULT_OUTPUT;
-	if (output_writable(options.output))
+	options.recording.output = recording_output(options.recording.output);
+	if (recording_output_writable(options.recording.output))
 		return run_recorded(&options, path, argv + 1, &err);
-	say("cannot write '%s': %s%s", options.output, strerror(errno),
+	say("cannot write '%s': %s%s", options.recording.output, strerror(errno),
 	    options.strict ? "" : "; the program runs unrecorded");
 	return options.strict ? OWN_FAILURE : run_bare(path, argv + 1, &err);
 }
