@@ -150,6 +150,26 @@ class Model:
         return counts
 
     @functools.cached_property
+    def calls(self):
+        """What the API told and the blocks, in the file's order, as words."""
+        size_of, started, words = {}, {}, []
+        for kind, f in self.events:
+            if kind == "op-start":
+                started[f["id"]] = f["name"]
+            if kind == "alloc":
+                size_of[f["number"]] = f["size"]
+                words.append(f"+{f['size']}")
+            elif kind == "free":
+                words.append(f"-{size_of[f['number']]}")
+            elif kind == "op-finish":
+                words.append(f"finish:{started.pop(f['id'], '?')}")
+            elif kind in ("op-begin", "op-start", "mark"):
+                words.append(f"{kind.removeprefix('op-')}:{f['name']}")
+            elif kind == "op-end":
+                words.append("end")
+        return words
+
+    @functools.cached_property
     def threads(self):
         """Latest name of each thread by id."""
         names = {}
