@@ -88,9 +88,9 @@ const char *frame_label(const struct frame_view *view, char text[FRAME_LABEL_BYT
 
 /* --- keys --- */
 
-/* A function's name without what a compiler appends to its own clones of it: "f.constprop.0", "f [clone .cold]". */
-static size_t plain_length(const char *function)
+size_t frame_plain_function(const struct frame_view *view)
 {
+	const char *function = view->function;
 	const char *clone = strstr(function, " [clone ");
 	if (clone)
 		return (size_t)(clone - function);
@@ -104,8 +104,7 @@ static size_t plain_length(const char *function)
 	return length;
 }
 
-/* A module's name without folder and version; every main program is called the same. */
-static size_t plain_module(const struct frame_view *view, const char **name)
+size_t frame_plain_module(const struct frame_view *view, const char **name)
 {
 	if (view->origin && view->origin->flags & TIDEMARK_MODULE_MAIN) {
 		*name = "";
@@ -126,17 +125,17 @@ static uint64_t hash_part(uint64_t hash, const char *text, size_t length)
 static uint64_t hash_portable(const struct frame_view *view)
 {
 	const char *module;
-	size_t length = plain_module(view, &module);
+	size_t length = frame_plain_module(view, &module);
 	uint64_t hash = hash_part(view->flags & SPECIAL_FLAGS, module, length);
-	return hash_part(hash, view->function, plain_length(view->function));
+	return hash_part(hash, view->function, frame_plain_function(view));
 }
 
 static bool same_portable(const struct frame_view *a, const struct frame_view *b)
 {
 	const char *a_module, *b_module;
-	size_t a_length = plain_module(a, &a_module), b_length = plain_module(b, &b_module);
-	size_t length = plain_length(a->function);
-	return a_length == b_length && !memcmp(a_module, b_module, a_length) && length == plain_length(b->function) &&
+	size_t a_length = frame_plain_module(a, &a_module), b_length = frame_plain_module(b, &b_module);
+	size_t length = frame_plain_function(a);
+	return a_length == b_length && !memcmp(a_module, b_module, a_length) && length == frame_plain_function(b) &&
 	       !memcmp(a->function, b->function, length) && (a->flags & SPECIAL_FLAGS) == (b->flags & SPECIAL_FLAGS);
 }
 

@@ -116,4 +116,10 @@ const char *frame_basename(const char *path);
 #define FRAME_LABEL_BYTES 320
 const char *frame_label(const struct frame_view *view, char text[FRAME_LABEL_BYTES]);
 
+/* What STACKS_PORTABLE compares of a frame. The function's name without what a compiler appends to its own clones of it
+ * ("f.constprop.0", "f [clone .cold]"); the module's without folder and version, every main program's is empty.
+ * returns: the length of the name, which need not end there */
+size_t frame_plain_function(const struct frame_view *view);
+size_t frame_plain_module(const struct frame_view *view, const char **name);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/array.h"
 
@@ -28,14 +29,33 @@ const char suppressions_built_in[] =
     "leak:^g_intern_static_string$\n"
     "leak:^g_intern_string$\n";
 
-static int add_pattern(struct suppressions *list, const char *pattern, size_t length, const char *source)
+/* A suppression in the making: where it stands, and what a comment above it said. */
+struct adding {
+	struct suppressions *list;
+	const char *source;
+	unsigned line;
+	char *owner;
+	char until[11];
+};
+
+static int no_memory(struct err *err)
 {
+	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+}
+
+static int add_pattern(struct adding *a, const char *pattern, size_t length, struct err *err)
+{
+	struct suppressions *list = a->list;
 	if (ARRAY_RESERVE(list->items, list->capacity, list->n_items + 1) < 0)
-		return -1;
-	char *copy = strndup(pattern, length);
-	if (!copy)
-		return -1;
-	list->items[list->n_items++] = (struct suppression){.pattern = copy, .source = source};
+		return no_memory(err);
+	struct suppression item = {.pattern = strndup(pattern, length), .source = a->source, .line = a->line};
+	if (!item.pattern)
+		return no_memory(err);
+	item.owner = a->owner;
+	memcpy(item.until, a->until, sizeof(item.until));
+	a->owner = NULL;
+	a->until[0] = 0;
+	list->items[list->n_items++] = item;
 	return 0;
 }
 
@@ -44,38 +64,103 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-static int add_line(
-    struct suppressions *list, const char *line, const char *end, const char *source, unsigned number, struct err *err)
+static bool is_date(const char *text, size_t length)
+{
+	char copy[11], again[11];
+	struct tm tm = {0};
+	if (length != 10)
+		return false;
+	memcpy(copy, text, 10);
+	copy[10] = 0;
+	const char *end = strptime(copy, "%Y-%m-%d", &tm);
+	time_t time = end && !*end ? timegm(&tm) : -1; /* which turns the 30th of February into a day of March */
+	return time != -1 && strftime(again, sizeof(again), "%Y-%m-%d", &tm) == 10 && !strcmp(copy, again);
+}
+
+/* One word of "# tidemark: owner=NAME until=YYYY-MM-DD". */
+static int add_word(struct adding *a, const char *word, size_t length, struct err *err)
+{
+	if (length > 6 && !memcmp(word, "owner=", 6)) {
+		free(a->owner);
+		a->owner = strndup(word + 6, length - 6);
+		return a->owner ? 0 : no_memory(err);
+	}
+	if (length > 6 && !memcmp(word, "until=", 6) && is_date(word + 6, length - 6)) {
+		memcpy(a->until, word + 6, 10);
+		a->until[10] = 0;
+		return 0;
+	}
+	return err_set(err, TIDEMARK_ERR_USAGE,
+	    "%s:%u: not understood: '%.*s'; the line reads # tidemark: owner=NAME until=YYYY-MM-DD", a->source, a->line,
+	    (int)(length < 80 ? length : 80), word);
+}
+
+static int add_comment(struct adding *a, const char *text, const char *end, struct err *err)
+{
+	static const char ours[] = "tidemark:";
+	int result = 0;
+	while (text < end && (*text == '#' || is_blank(*text)))
+		text++;
+	if ((size_t)(end - text) < sizeof(ours) - 1 || memcmp(text, ours, sizeof(ours) - 1))
+		return 0;
+	text += sizeof(ours) - 1;
+	while (!result) {
+		while (text < end && is_blank(*text))
+			text++;
+		const char *word = text;
+		while (text < end && !is_blank(*text))
+			text++;
+		if (word == text)
+			break;
+		result = add_word(a, word, (size_t)(text - word), err);
+	}
+	return result;
+}
+
+static int add_line(struct adding *a, const char *line, const char *end, struct err *err)
 {
 	while (line < end && is_blank(*line))
 		line++;
 	while (end > line && is_blank(end[-1]))
 		end--;
-	if (line == end || *line == '#')
+	if (line == end)
 		return 0;
+	if (*line == '#')
+		return add_comment(a, line, end, err);
 	static const char kind[] = "leak:";
 	size_t length = (size_t)(end - line);
 	if (length <= sizeof(kind) - 1 || memcmp(line, kind, sizeof(kind) - 1))
 		return err_set(err, TIDEMARK_ERR_USAGE, "%s:%u: no suppression: '%.*s'; a line reads leak:PATTERN",
-		    source, number, (int)(length < 80 ? length : 80), line);
-	if (add_pattern(list, line + sizeof(kind) - 1, length - (sizeof(kind) - 1), source) < 0)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-	return 0;
+		    a->source, a->line, (int)(length < 80 ? length : 80), line);
+	return add_pattern(a, line + sizeof(kind) - 1, length - (sizeof(kind) - 1), err);
 }
 
 int suppressions_add_text(
     struct suppressions *list, const char *text, size_t length, const char *source, struct err *err)
 {
+	struct adding a = {.list = list, .source = source};
 	const char *end = text + length;
-	for (unsigned number = 1; text < end; number++) {
+	int result = 0;
+	while (text < end && !result) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
-		const char *line_end = newline ? newline : end;
-		int result = add_line(list, text, line_end, source, number, err);
-		if (result < 0)
-			return result;
+		a.line++;
+		result = add_line(&a, text, newline ? newline : end, err);
 		text = newline ? newline + 1 : end;
 	}
-	return 0;
+	if (!result && (a.owner || a.until[0]))
+		result = err_set(
+		    err, TIDEMARK_ERR_USAGE, "%s: the last 'tidemark:' line has no suppression below it", source);
+	free(a.owner);
+	return result;
+}
+
+bool suppression_expired(const struct suppression *suppression, time_t now)
+{
+	struct tm tm;
+	char today[11];
+	if (!suppression->until[0] || !gmtime_r(&now, &tm) || strftime(today, sizeof(today), "%Y-%m-%d", &tm) != 10)
+		return false;
+	return strcmp(today, suppression->until) > 0;
 }
 
 /* Read a whole file. returns: its text, to be freed; NULL with err set */
@@ -201,8 +286,10 @@ int suppressions_match(const struct suppressions *list, const struct frame_view 
 
 void suppressions_release(struct suppressions *list)
 {
-	for (size_t i = 0; i < list->n_items; i++)
+	for (size_t i = 0; i < list->n_items; i++) {
 		free(list->items[i].pattern);
+		free(list->items[i].owner);
+	}
 	free(list->items);
 	*list = (struct suppressions){0};
 }

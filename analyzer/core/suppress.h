@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "core/stacks.h"
@@ -15,6 +16,9 @@
 struct suppression {
 	char *pattern;
 	const char *source;             /* a file's name, "program" or "built-in" */
+	unsigned line;                  /* in it */
+	char *owner;                    /* NULL: none */
+	char until[11];                 /* its last day, "YYYY-MM-DD"; "": for ever */
 	uint64_t stacks, blocks, bytes; /* what it suppressed; counted by the caller */
 };
 
@@ -23,7 +27,9 @@ struct suppressions {
 	size_t n_items, capacity;
 };
 
-/* Add the suppressions of a text: one "leak:PATTERN" a line; blank lines and lines that begin with # do not count.
+/* Add the suppressions of a text: one "leak:PATTERN" a line; blank lines and lines that begin with # do not count, but
+ * for "# tidemark: owner=NAME until=YYYY-MM-DD" (either may be missing), which says so of the next suppression. It is a
+ * comment line because LeakSanitizer takes all that follows "leak:" for the pattern.
  * text, length: need not end in NUL; source: must outlive it
  * errors: USAGE for a line that is nothing of this; what stood before it is kept; MEMORY */
 int suppressions_add_text(
@@ -38,6 +44,9 @@ extern const char suppressions_built_in[];
 /* The first suppression whose pattern matches the frame's function, file or module path.
  * returns: its index, SUPPRESS_NONE when there is none */
 int suppressions_match(const struct suppressions *list, const struct frame_view *view);
+
+/* Whether its last day is over, by the universal time `now`. */
+bool suppression_expired(const struct suppression *suppression, time_t now);
 
 void suppressions_release(struct suppressions *list);
 
