@@ -1,0 +1,328 @@
+/* The leak rate. Enters: survivors and late deaths per stack. Leaves: a rate with bounds, a class per stack.
+ * Stacks are gathered into groups of one ageing and one class, and only groups get bounds: with one bound for a few dozen
+ * groups, not for thousands of stacks, rare flukes of single stacks do not add up to a false verdict. */
+#include "core/estimate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "core/batches.h"
+
+static const double ageing_divisor[ESTIMATE_AGEINGS] = {16, 8, 4, 2};
+
+enum { SURVIVORS_PER_LATE_DEATH = 8, POOL_MAX_BATCHES = 3, N_CLASSES = RATE_STEADY + 1 };
+
+struct group {          /* stacks of one ageing and class */
+	double *bytes;  /* surviving bytes by batch of birth */
+	double *blocks; /* the same, counted */
+	double events;  /* operations that left something, summed over the stacks */
+	bool used;
+};
+
+struct run {
+	const struct estimate_input *in;
+	double batch_ops, scale;      /* scale: from bytes per batch to bytes per 100 operations */
+	size_t n_batches, warm;       /* batches before `warm` are warm-up: the first quarter */
+	size_t end[ESTIMATE_AGEINGS]; /* first batch too young for the ageing */
+	struct group groups[ESTIMATE_AGEINGS][N_CLASSES];
+	struct group pool; /* stacks that never freed and acted in one or two batches: judged together */
+	double recent;
+	double *memory, *bytes, *blocks; /* memory holds all series; the last two are one stack's */
+};
+
+static size_t batch_of(const struct run *r, double birth)
+{
+	size_t j = (size_t)(birth / r->batch_ops);
+	return j < r->n_batches ? j : r->n_batches - 1;
+}
+
+static double usual_batch(double n_ops)
+{
+	if (n_ops < 2000)
+		return n_ops / 20;
+	return 100 * ceil(n_ops / 40000); /* at most 400 batches */
+}
+
+static void layout(struct run *r, const struct estimate_input *in)
+{
+	r->in = in;
+	r->batch_ops = in->batch_ops > 0 ? in->batch_ops : usual_batch(in->n_ops);
+	r->scale = 100 / r->batch_ops;
+	r->n_batches = (size_t)(in->n_ops / r->batch_ops);
+	r->warm = (size_t)ceil(in->n_ops / 4 / r->batch_ops);
+	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
+		r->end[a] = (size_t)((in->n_ops - in->n_ops / ageing_divisor[a]) / r->batch_ops + 1e-9);
+}
+
+void estimate_count_death(struct estimate_deaths *deaths, double n_ops, double birth, double death)
+{
+	double age = death - birth;
+	if (age <= n_ops / 32)
+		return;
+	struct run r;
+	layout(&r, &(struct estimate_input){.n_ops = n_ops});
+	deaths->all++;
+	size_t j = batch_of(&r, birth);
+	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
+		deaths->late[a] += j >= r.warm && j < r.end[a] && age > n_ops / ageing_divisor[a] / 2;
+}
+
+static int allocate_series(struct run *r)
+{
+	size_t n_series = 2 * (ESTIMATE_AGEINGS * N_CLASSES + 2), n = r->n_batches;
+	r->memory = calloc(n_series * n, sizeof(double));
+	if (!r->memory)
+		return TIDEMARK_ERR_MEMORY;
+	double *next = r->memory;
+	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
+		for (int c = 0; c < N_CLASSES; c++, next += 2 * n)
+			r->groups[a][c] = (struct group){.bytes = next, .blocks = next + n};
+	r->pool = (struct group){.bytes = next, .blocks = next + n};
+	r->bytes = next + 2 * n;
+	r->blocks = next + 3 * n;
+	return TIDEMARK_OK;
+}
+
+static void group_add(struct group *g, const struct run *r, size_t end, double events)
+{
+	g->used = true;
+	g->events += events;
+	for (size_t j = 0; j < end; j++) {
+		g->bytes[j] += r->bytes[j];
+		g->blocks[j] += r->blocks[j];
+	}
+}
+
+/* The survivors of one stack, by birth. */
+struct survivors {
+	const struct estimate_block *blocks;
+	size_t n;
+	const struct estimate_deaths *deaths;
+};
+
+/* Smallest ageing beyond which deaths are rare beside survivors. *settled: one was found; *n: its survivors. */
+static int choose_ageing(const struct run *r, const struct survivors *s, bool *settled, uint64_t *n)
+{
+	for (int a = 0;; a++) {
+		*n = 0;
+		for (size_t i = 0; i < s->n; i++) {
+			size_t j = batch_of(r, s->blocks[i].birth);
+			*n += j >= r->warm && j < r->end[a];
+		}
+		uint64_t late = s->deaths->late[a];
+		*settled = (a == 0 && late == 0) || *n >= SURVIVORS_PER_LATE_DEATH * (late + 2);
+		if (*settled || a == ESTIMATE_AGEINGS - 1)
+			return a;
+	}
+}
+
+/* Spread the survivors born before batch `end` over r->bytes and r->blocks. returns: operations that left something, in both
+ * halves of the time up to `end`. blocks of one operation stand together, because they are sorted by birth within a stack. */
+static void spread(const struct run *r, const struct survivors *s, size_t end, double events[2])
+{
+	memset(r->bytes, 0, r->n_batches * sizeof(double));
+	memset(r->blocks, 0, r->n_batches * sizeof(double));
+	events[0] = events[1] = 0;
+	double last = -1;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct estimate_block *b = &s->blocks[i];
+		size_t j = batch_of(r, b->birth);
+		if (j >= end)
+			continue;
+		r->bytes[j] += b->size_bytes;
+		r->blocks[j]++;
+		double op = floor(b->birth);
+		if (op != last)
+			events[op >= (double)end * r->batch_ops / 2]++;
+		last = op;
+	}
+}
+
+static size_t count_batches(const struct run *r, const struct survivors *s)
+{
+	size_t n = 0, last = SIZE_MAX;
+	for (size_t i = 0; i < s->n; i++) {
+		size_t j = batch_of(r, s->blocks[i].birth);
+		n += j != last;
+		last = j;
+	}
+	return n;
+}
+
+/* What the youngest survivors suggest; they are too young to be counted, but a PASS must not overlook them. */
+static void add_recent(struct run *r, const struct survivors *s)
+{
+	double n_ops = r->in->n_ops, bytes = 0;
+	uint64_t k = 0;
+	for (size_t i = 0; i < s->n; i++) {
+		const struct estimate_block *b = &s->blocks[i];
+		if (b->birth >= n_ops * 7 / 8 && b->birth < n_ops * 31 / 32) {
+			k++;
+			bytes += b->size_bytes;
+		}
+	}
+	if (k)
+		r->recent += poisson_bound99(k, false) * (bytes / (double)k) / (n_ops * 3 / 32) * 100;
+}
+
+static enum rate_class classify(const struct run *r, size_t end, bool settled, const double events[2])
+{
+	struct batches all = {r->bytes, end}, y = batches_slice(all, r->warm, end);
+	if (!settled)
+		return RATE_TURNOVER;
+	if (batches_nonzero(y) < POOL_MAX_BATCHES)
+		return RATE_ONCE;
+	if (batches_decline(all) || batches_decline(y) || events[0] - events[1] > Z99 * sqrt(events[0] + events[1]))
+		return RATE_FILLING;
+	return RATE_STEADY;
+}
+
+/* Sparse is a word for people; the group is that of the steady. */
+static enum rate_class public_class(enum rate_class c, struct batches y)
+{
+	return c == RATE_STEADY && 2 * batches_nonzero(y) <= y.n ? RATE_SPARSE : c;
+}
+
+static struct estimate_stack add_stack(struct run *r, const struct survivors *s)
+{
+	bool settled;
+	uint64_t n;
+	double events[2];
+	int a = choose_ageing(r, s, &settled, &n);
+	if (a == 0)
+		add_recent(r, s);
+	size_t end = r->end[a];
+	struct batches y = {r->bytes + r->warm, end - r->warm};
+	if (s->deaths->all == 0 && count_batches(r, s) < POOL_MAX_BATCHES) {
+		spread(r, s, r->end[0], events);
+		group_add(&r->pool, r, r->end[0], events[0] + events[1]);
+		y.n = r->end[0] - r->warm;
+		return (struct estimate_stack){RATE_ONCE, batches_mean(y) * r->scale};
+	}
+	if (n == 0)
+		return (struct estimate_stack){RATE_NONE, 0};
+	spread(r, s, end, events);
+	enum rate_class c = classify(r, end, settled, events);
+	group_add(&r->groups[a][c], r, end, events[0] + events[1]);
+	double rate = batches_mean(c == RATE_FILLING ? batches_second_half(y) : y) * r->scale;
+	return (struct estimate_stack){public_class(c, y), rate};
+}
+
+/* Judge the pool as one stack and let it join a group. */
+static void settle_pool(struct run *r)
+{
+	if (!r->pool.used)
+		return;
+	size_t end = r->end[0];
+	struct batches y = {r->pool.bytes + r->warm, end - r->warm};
+	struct batches count = {r->pool.blocks, end};
+	double n1 = batches_mean(batches_first_half(count)) * (double)(end / 2);
+	double n2 = batches_mean(batches_second_half(count)) * (double)(end - end / 2);
+	size_t n = batches_nonzero(y);
+	if (n == 0)
+		return;
+	enum rate_class c = n1 - n2 > 2 * sqrt(n1 + n2) ? RATE_FILLING : n < POOL_MAX_BATCHES ? RATE_ONCE : RATE_STEADY;
+	memcpy(r->bytes, r->pool.bytes, end * sizeof(double));
+	memcpy(r->blocks, r->pool.blocks, end * sizeof(double));
+	group_add(&r->groups[0][c], r, end, r->pool.events);
+}
+
+/* Only the later half of a filling group counts; its lower bound only when it has flattened out. */
+static struct bounds filling_bounds(struct batches full, struct batches y, double events, double *mean)
+{
+	struct batches y2 = batches_second_half(y);
+	struct bounds b = batches_bounds(y2);
+	double n = (double)y2.n, error;
+	b.high = fmax(b.high, poisson_bound99(0, true) / n * batches_mean(full) * (double)full.n / events);
+	*mean = batches_mean(y2);
+	double inside = batches_difference(batches_first_half(y2), batches_second_half(y2), &error);
+	double decline = fmax(0, inside + 6 * batches_deviation(y2) / sqrt(n));
+	double overall = batches_difference(batches_first_half(full), batches_second_half(full), &error);
+	b.low = y2.n >= 8 && 8 * decline <= overall ? fmax(0, b.low - 3 * decline) : 0;
+	return b;
+}
+
+/* The values are >= 0, so half of the mean of the later half bounds the whole, too; a decline weighs against the leak. */
+static struct bounds steady_bounds(struct batches y)
+{
+	struct batches y1 = batches_first_half(y), y2 = batches_second_half(y);
+	struct bounds b = batches_bounds(y);
+	double error, d = batches_difference(y1, y2, &error), penalty = 3.5 * fmax(0, d - error);
+	double later = batches_bounds(y2).low * (double)y2.n / (double)y.n - penalty;
+	b.low = fmax(0, fmax(b.low - penalty, later));
+	return b;
+}
+
+/* Where the leak rises, the later part rules the upper bound. */
+static double rising_high(struct batches y, double high)
+{
+	for (size_t part = 2; part <= 4; part += 2) {
+		struct batches late = batches_slice(y, y.n - y.n / part, y.n);
+		struct batches early = batches_slice(y, 0, y.n - y.n / part);
+		double error, d = batches_difference(late, early, &error);
+		if (late.n >= 4 && d > 2 * error && d > 0)
+			high = fmax(high, batches_bounds(late).high);
+	}
+	return high;
+}
+
+static void add_group(const struct run *r, int a, enum rate_class c, struct estimate *out)
+{
+	const struct group *g = &r->groups[a][c];
+	struct batches full = {g->bytes, r->end[a]}, y = batches_slice(full, r->warm, full.n);
+	double mean = batches_mean(y);
+	struct bounds b;
+	if (c == RATE_FILLING)
+		b = filling_bounds(full, y, g->events, &mean);
+	else if (c == RATE_STEADY)
+		b = steady_bounds(y);
+	else
+		b = (struct bounds){0, batches_bounds(y).high};
+	out->low += b.low * r->scale;
+	out->high += rising_high(y, b.high) * r->scale;
+	out->rate += mean * r->scale;
+}
+
+static void add_all(struct run *r, struct estimate *out)
+{
+	const struct estimate_input *in = r->in;
+	for (size_t i = 0, end; i < in->n_blocks; i = end) {
+		uint32_t stack = in->blocks[i].stack;
+		for (end = i; end < in->n_blocks && in->blocks[end].stack == stack; end++)
+			;
+		struct estimate_stack s =
+		    add_stack(r, &(struct survivors){in->blocks + i, end - i, &in->deaths[stack]});
+		if (out->stacks)
+			out->stacks[stack] = s;
+	}
+	settle_pool(r);
+	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
+		for (int c = 0; c < N_CLASSES; c++)
+			if (r->groups[a][c].used)
+				add_group(r, a, (enum rate_class)c, out);
+	out->recent = r->recent;
+}
+
+int estimate_run(const struct estimate_input *in, struct estimate *out)
+{
+	struct estimate_stack *stacks = out->stacks;
+	*out = (struct estimate){.high = INFINITY, .stacks = stacks};
+	if (stacks)
+		memset(stacks, 0, in->n_stacks * sizeof(*stacks));
+	if (in->n_ops < ESTIMATE_MIN_OPS)
+		return TIDEMARK_OK;
+	struct run r = {0};
+	layout(&r, in);
+	if (allocate_series(&r))
+		return TIDEMARK_ERR_MEMORY;
+	out->batch_ops = r.batch_ops;
+	out->n_batches = (uint32_t)r.n_batches;
+	out->high = 0;
+	add_all(&r, out);
+	if (in->n_ops < ESTIMATE_MIN_PASS)
+		out->high = INFINITY;
+	free(r.memory);
+	return TIDEMARK_OK;
+}
