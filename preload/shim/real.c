@@ -124,6 +124,12 @@ static int first_dlclose(void *handle)
 	return real.dlclose(handle);
 }
 
+static void first_exit(int status)
+{
+	for (;;)
+		SYS1(exit_group, status);
+}
+
 static long set_errno(long result)
 {
 	if (!sys_failed(result))
@@ -167,6 +173,7 @@ struct real real = {
     .free_aligned_sized = first_free_aligned_sized,
     .malloc_usable_size = first_malloc_usable_size,
     .dlclose = first_dlclose,
+    ._exit = first_exit,
     .mmap = first_mmap,
     .munmap = first_munmap,
     .mremap = first_mremap,
@@ -240,6 +247,7 @@ void real_init(void)
 	FIND(free_aligned_sized, no_free_aligned_sized);
 	FIND(malloc_usable_size, no_malloc_usable_size);
 	FIND(dlclose, first_dlclose);
+	FIND(_exit, first_exit);
 	FIND(mmap, first_mmap);
 	FIND(munmap, first_munmap);
 	FIND(mremap, first_mremap);

@@ -27,6 +27,7 @@ struct real {
 	void (*free_aligned_sized)(void *block, size_t alignment, size_t size);
 	size_t (*malloc_usable_size)(void *block);
 	int (*dlclose)(void *handle);
+	void (*_exit)(int status);
 	void *(*mmap)(void *address, size_t length, int protection, int flags, int fd, off_t offset);
 	int (*munmap)(void *address, size_t length);
 	void *(*mremap)(void *address, size_t old_length, size_t new_length, int flags, ...);

@@ -18,7 +18,7 @@ bool slot_claim(void);
  */
 bool slot_is_raw(void);
 
-/* Run by exit() after everything else: tell the status, and as PID 1 wait for the collector to finish. */
+/* Run by exit() after everything else, and by _exit(): tell the status, and as PID 1 wait for the collector to finish. */
 void slot_exits(int status, void *unused);
 
 #endif

@@ -39,7 +39,6 @@ int main(void)
 		}
 		_exit(0);
 	}
-	usleep(100000); /* time to see how it ended: reaped at once, nobody could say */
 	check(waitpid(child, NULL, 0) == child);
 	say("done\n");
 	return 0;

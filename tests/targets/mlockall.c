@@ -20,7 +20,7 @@ int main(void)
 {
 	if (mlockall(MCL_CURRENT | MCL_FUTURE))
 		return SKIPPED;
-	usleep(100000);
+	usleep(100000); /* several samples of RSS see what is locked */
 	after();
 	usleep(100000);
 	say("done\n");

@@ -1,5 +1,6 @@
 /* What a program can see of itself is as if bare: descriptors, children, threads, signals, limits, directory, environment,
- * timers, name.
+ * timers, name. Not whether it leads its process group: under `record` that is record, whose group it shares so that job
+ * control works.
  *
  * expect: total lost_events 0
  */

@@ -3,6 +3,7 @@
  * expect: jq summary '.suppressed_bytes == 500 and .leaked_bytes == 540'
  * expect: jq leaks '[.stacks[] | select(any(.frames[]; .function == "wanted_cache"))] | length == 0'
  * expect: jq leaks '[.stacks[] | select(any(.frames[]; .function == "real_leak"))] | map(.bytes) == [40]'
+ * expect: leaf wanted_cache allocations 5 leaked_blocks 5
  */
 #include "testing.h"
 
