@@ -87,6 +87,7 @@ static const char *const counter_names[] = {
     [TIDEMARK_COUNTER_REORDERED] = "reordered",
     [TIDEMARK_COUNTER_SHIM_BYTES] = "shim_bytes",
     [TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS] = "collector_peak_rss",
+    [TIDEMARK_COUNTER_PEAK_RSS] = "peak_rss",
 };
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

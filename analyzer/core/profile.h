@@ -28,7 +28,9 @@ struct profile_totals {
 	uint64_t leaked_bytes, leaked_blocks;
 	uint64_t peak_heap_bytes, peak_heap_blocks;
 	uint64_t peak_tick;                     /* first instant of the peak */
-	uint64_t peak_rss_bytes, peak_rss_tick; /* largest sample */
+	uint64_t peak_rss_bytes; /* largest sample or, of the whole recording, the kernel's high-water mark */
+	uint64_t peak_rss_tick;  /* of the largest sample */
+	uint64_t peak_rss_sample_bytes;
 	uint64_t temporary;
 	uint64_t unknown_frees, inherited_frees, implicit_frees, lost_events;
 	uint64_t by_api[16][2];        /* allocations and bytes by enum tidemark_api_id */

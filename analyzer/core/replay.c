@@ -242,8 +242,8 @@ static void play_rss(struct replay *r, const struct trace_rare *rare)
 	series_sample(&r->series, rare->tick, rare->values);
 	if (rare->tick < r->window.from_tick || rare->tick > r->window.to_tick)
 		return;
-	if (rare->values[0] > r->totals.peak_rss_bytes) {
-		r->totals.peak_rss_bytes = rare->values[0];
+	if (rare->values[0] > r->totals.peak_rss_sample_bytes) {
+		r->totals.peak_rss_sample_bytes = rare->values[0];
 		r->totals.peak_rss_tick = rare->tick;
 	}
 }
@@ -384,6 +384,10 @@ int replay_finish(struct replay *r, const struct trace *trace, struct err *err)
 		end_window(r);
 	struct profile_totals *t = &r->totals;
 	t->end_tick = r->window.to_tick < trace->end_tick ? r->window.to_tick : trace->end_tick;
+	t->peak_rss_bytes = t->peak_rss_sample_bytes;
+	if (r->window.to_event == UINT64_MAX && r->first_event == 0 &&
+	    trace->counters[TIDEMARK_COUNTER_PEAK_RSS] > t->peak_rss_bytes)
+		t->peak_rss_bytes = trace->counters[TIDEMARK_COUNTER_PEAK_RSS];
 	if (trace->counters[TIDEMARK_COUNTER_LOST_EVENTS] > t->lost_events)
 		t->lost_events = trace->counters[TIDEMARK_COUNTER_LOST_EVENTS];
 	return 0;

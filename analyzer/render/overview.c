@@ -93,7 +93,10 @@ static void print_totals(const struct term *term, const struct overview *o)
 	    t->allocations ? 100.0 * (double)t->temporary / (double)t->allocations : 0.0);
 	line(term, "peak heap", size_text(a, t->peak_heap_bytes), "in %s block%s, after %s",
 	    count_text(b, t->peak_heap_blocks), plural(t->peak_heap_blocks), ticks_text(c, t->peak_tick));
-	if (t->peak_rss_bytes)
+	if (t->peak_rss_bytes > t->peak_rss_sample_bytes)
+		line(term, "peak RSS", size_text(a, t->peak_rss_bytes),
+		    "of the whole process with Tidemark in it, between two samples");
+	else if (t->peak_rss_bytes)
 		line(term, "peak RSS", size_text(a, t->peak_rss_bytes),
 		    "of the whole process with Tidemark in it, after %s", ticks_text(c, t->peak_rss_tick));
 	else

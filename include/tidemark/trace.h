@@ -187,6 +187,7 @@ enum tidemark_counter {
 	TIDEMARK_COUNTER_REORDERED = 17,        /* allocations that waited for the free of their address */
 	TIDEMARK_COUNTER_SHIM_BYTES = 18,       /* the shim's memory in the target, shared and private, touched */
 	TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS = 19, /* bytes; of the collector, for all its processes */
+	TIDEMARK_COUNTER_PEAK_RSS = 20, /* bytes; the kernel's high-water mark of this image, as last seen; 0: never seen */
 };
 
 enum tidemark_end {

@@ -133,10 +133,12 @@ int procfs_smaps(pid_t pid, struct procfs_smaps *smaps)
 	return 0;
 }
 
-uint64_t procfs_own_peak_bytes(void)
+uint64_t procfs_peak_bytes(pid_t pid)
 {
-	char text[4096];
-	return read_file("/proc/self/status", text, sizeof(text)) > 0 ? kb_line(text, "\nVmHWM:") : 0;
+	char path[64] = "/proc/self/status", text[4096];
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	return read_file(path, text, sizeof(text)) > 0 ? kb_line(text, "\nVmHWM:") : 0;
 }
 
 int procfs_thread_name(pid_t pid, pid_t tid, char name[16])

@@ -38,9 +38,9 @@ int procfs_statm(int fd, uint64_t *rss_bytes, uint64_t *shared_bytes);
 
 int procfs_smaps(pid_t pid, struct procfs_smaps *smaps);
 
-/* The most memory that this process itself had resident. getrusage would not do: its figure outlives exec, and the
- * starter may have been big. */
-uint64_t procfs_own_peak_bytes(void);
+/* The most memory that a process had resident since its last exec; pid 0: this one. getrusage would not do: its figure
+ * outlives exec, and the starter may have been big. returns: 0 when it cannot be read */
+uint64_t procfs_peak_bytes(pid_t pid);
 
 /* The name of a thread as its NUL-terminated comm. returns: 0, -1 when it is gone */
 int procfs_thread_name(pid_t pid, pid_t tid, char name[16]);

@@ -1,5 +1,6 @@
 #include "recorded.h"
 
+#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +8,10 @@
 
 #include "tracefile.h"
 #include "writer.h"
+
+#define MS 1000000ull
+#define PEAK_NS (50 * MS) /* /proc/PID/status costs ten times as much as statm; a peak stays there to be read */
+#define YOUNG_NS (100 * MS)
 
 struct drain_state drain_state;
 
@@ -141,6 +146,34 @@ static void put_first_sample(struct process *p)
 		put_sample(p, 0, rss, shared->start_rss_shared_bytes);
 }
 
+bool ring_was_left(const struct ring *r)
+{
+	return atomic_load_explicit(&r->shared->state, memory_order_acquire) == TIDEMARK_RING_LEFT;
+}
+
+bool ring_owner_died(const struct ring *r)
+{
+	return !r->raw && __atomic_load_n(&r->shared->owner.__data.__lock, __ATOMIC_ACQUIRE) & FUTEX_OWNER_DIED;
+}
+
+/* Is it still the image that we think of? Not after an exec; of raw threads it cannot be told. */
+static bool has_owner(const struct process *p)
+{
+	for (uint32_t i = 0; i < p->n_rings; i++)
+		if (!p->rings[i]->raw && !ring_was_left(p->rings[i]) && !ring_owner_died(p->rings[i]))
+			return true;
+	return false;
+}
+
+/* The kernel's own high-water mark sees what happens between two samples. It is the next image's when an exec came
+ * before the reading, and then all rings have lost their owners. */
+static void note_peak(struct process *p)
+{
+	uint64_t peak = procfs_peak_bytes(p->pid);
+	if (peak > p->peak_rss_bytes && has_owner(p))
+		p->peak_rss_bytes = peak;
+}
+
 void process_sample(struct process *p)
 {
 	uint64_t rss, shared, now = drain_state.now_ns;
@@ -151,6 +184,10 @@ void process_sample(struct process *p)
 		p->statm_fd = procfs_statm_open(p->pid);
 	if (procfs_statm(p->statm_fd, &rss, &shared) == 0)
 		put_sample(p, process_tick(p, now), rss, shared);
+	if (now < p->next_peak_ns)
+		return;
+	note_peak(p);
+	p->next_peak_ns = now + (now - p->start_ns < YOUNG_NS ? drain_state.rss_interval_ns : PEAK_NS);
 }
 
 void process_add_smaps(struct process *p, const struct procfs_smaps *smaps, uint64_t ns)
@@ -191,6 +228,7 @@ static void fill_counters(const struct process *p, uint64_t *counters)
 	counters[TIDEMARK_COUNTER_INHERITED_FREES] = p->n_inherited_frees;
 	counters[TIDEMARK_COUNTER_IMPLICIT_FREES] = p->n_implicit_frees;
 	counters[TIDEMARK_COUNTER_REORDERED] = p->n_reordered;
+	counters[TIDEMARK_COUNTER_PEAK_RSS] = p->peak_rss_bytes;
 	counters[TIDEMARK_COUNTER_SHIM_BYTES] =
 	    shared_count(&shared->own_private_bytes) + image_resident_bytes(p->image);
 }

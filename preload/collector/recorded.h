@@ -52,6 +52,10 @@ struct ring {
 	char name[16];
 };
 
+/* Its thread is on another ring by now; its thread is gone, by whatever way. */
+bool ring_was_left(const struct ring *ring);
+bool ring_owner_died(const struct ring *ring);
+
 #define SMAPS_FIRST_WAIT_NS 1000000000ull /* between readings of smaps_rollup that nobody asked for; doubles */
 #define SMAPS_MAX_WAIT_NS 60000000000ull
 
@@ -108,6 +112,7 @@ struct process {
 	/* memory in use */
 	uint64_t rss_bytes, rss_shared_bytes; /* last written sample */
 	uint64_t next_rss_ns;
+	uint64_t peak_rss_bytes, next_peak_ns;
 	uint64_t next_smaps_ns, smaps_wait_ns;
 	uint64_t next_names_ns; /* when to read threads' names */
 	bool wants_smaps;       /* at a mark, at the end */

@@ -362,7 +362,7 @@ static uint64_t own_peak_bytes(uint64_t now)
 {
 	static uint64_t peak_bytes, read_ns;
 	if (now - read_ns > OWN_PEAK_NS) {
-		peak_bytes = procfs_own_peak_bytes();
+		peak_bytes = procfs_peak_bytes(0);
 		read_ns = now;
 	}
 	return peak_bytes;
@@ -375,7 +375,7 @@ static void put_footer(struct tracefile *file)
 	file->counters[TIDEMARK_COUNTER_EVENTS] = file->n_events;
 	file->counters[TIDEMARK_COUNTER_ALLOCATIONS] = file->n_allocs;
 	file->counters[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS] = own_peak_bytes(mono_ns());
-	for (unsigned i = 1; i <= TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS; i++) {
+	for (unsigned i = 1; i <= TIDEMARK_COUNTER_PEAK_RSS; i++) {
 		bytes_add_varint(&counters, i);
 		bytes_add_varint(&counters, file->counters[i]);
 	}

@@ -1,7 +1,6 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,17 +280,6 @@ static void ring_recycle(struct image *image, struct ring *r)
 	free(r);
 }
 
-/* The thread is on another ring by now. */
-static bool owner_left(const struct ring *r)
-{
-	return atomic_load_explicit(&r->shared->state, memory_order_acquire) == TIDEMARK_RING_LEFT;
-}
-
-static bool owner_is_dead(const struct ring *r)
-{
-	return !r->raw && __atomic_load_n(&r->shared->owner.__data.__lock, __ATOMIC_ACQUIRE) & FUTEX_OWNER_DIED;
-}
-
 static bool is_drained(const struct ring *r)
 {
 	return r->bad || atomic_load_explicit(&r->shared->head, memory_order_acquire) == r->position;
@@ -309,8 +297,8 @@ static void watch_process_rings(struct process *p)
 {
 	for (uint32_t i = 0; i < p->n_rings;) {
 		struct ring *r = p->rings[i];
-		bool left = owner_left(r);
-		if (!(left || owner_is_dead(r)) || !is_drained(r)) {
+		bool left = ring_was_left(r);
+		if (!(left || ring_owner_died(r)) || !is_drained(r)) {
 			i++;
 			continue;
 		}
@@ -330,7 +318,7 @@ void watch_owners(struct image *image)
 			watch_process_rings(image->processes[slot]);
 	for (uint32_t i = 0; i < image->n_orphans;) {
 		struct ring *r = image->orphans[i];
-		if ((owner_left(r) || owner_is_dead(r)) && is_drained(r)) {
+		if ((ring_was_left(r) || ring_owner_died(r)) && is_drained(r)) {
 			image->orphans[i] = image->orphans[--image->n_orphans];
 			ring_recycle(image, r);
 		} else {
@@ -344,7 +332,7 @@ void watch_release_rings(struct process *p)
 	for (uint32_t i = 0; i < p->n_rings; i++) {
 		struct ring *r = p->rings[i];
 		/* After exec or death nobody writes any more, except tasks that share the memory (vfork, raw clone). */
-		if (r->raw || owner_left(r) || owner_is_dead(r))
+		if (r->raw || ring_was_left(r) || ring_owner_died(r))
 			ring_recycle(p->image, r);
 		else
 			add_orphan(p->image, r);
@@ -374,7 +362,7 @@ static void read_name(struct process *p, struct ring *r)
 	char name[16];
 	bool is_known = r->n_looks > 1 && r->named_at == r->position;
 	r->next_look_ns = next_look(r);
-	if (is_known || owner_is_dead(r))
+	if (is_known || ring_owner_died(r))
 		return;
 	r->n_looks += r->n_looks < UINT8_MAX;
 	r->named_at = r->position;

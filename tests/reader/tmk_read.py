@@ -408,7 +408,7 @@ def report(trace):
              "leaked_bytes %d" % trace.heap,
              "leaked_blocks %d" % len(trace.live),
              "peak %d %d %d" % (trace.peak, trace.peak_blocks, trace.peak_tick),
-             "peak_rss %d" % trace.peak_rss,
+             "peak_rss %d" % max(trace.peak_rss, trace.counters.get(20, 0)),
              "temporary %d" % total("temporary"),
              "unknown %d inherited %d implicit %d lost %d" % (
                  trace.unknown, trace.inherited, trace.implicit, max(trace.lost, trace.counters.get(6, 0)))]
