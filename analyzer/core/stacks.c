@@ -484,16 +484,16 @@ size_t stacks_frames(const struct stacks *stacks, uint32_t node, const struct fr
 	return n;
 }
 
-size_t stacks_row_frames(
-    const struct stacks *stacks, const struct stack_row *row, const struct frame_view ***frames, size_t *capacity)
+size_t stacks_trace_frames(const struct stacks *stacks, unsigned source_index, uint32_t node,
+    const struct frame_view ***frames, size_t *capacity)
 {
-	const struct stack_source *source = &stacks->sources[row->sample_source];
+	const struct stack_source *source = &stacks->sources[source_index];
 	size_t n = 0;
-	if (stacks->key == STACKS_EXACT || row->sample == UNSEEN)
-		return stacks_frames(stacks, row->node, frames, capacity);
-	for (uint32_t at = row->sample; at; at = source->trace->nodes[at].parent) {
-		const uint32_t *first = &source->levels[source->first_level[source->trace->nodes[at].frame]],
-		               *view = first;
+	for (uint32_t at = node; at; at = source->trace->nodes[at].parent) {
+		uint32_t level = source->first_level[source->trace->nodes[at].frame];
+		if (level == UNSEEN)
+			return 0;
+		const uint32_t *first = &source->levels[level], *view = first;
 		while (*view != UNSEEN)
 			view++;
 		while (view-- > first) {
@@ -505,4 +505,12 @@ size_t stacks_row_frames(
 		}
 	}
 	return n;
+}
+
+size_t stacks_row_frames(
+    const struct stacks *stacks, const struct stack_row *row, const struct frame_view ***frames, size_t *capacity)
+{
+	if (stacks->key == STACKS_EXACT || row->sample == UNSEEN)
+		return stacks_frames(stacks, row->node, frames, capacity);
+	return stacks_trace_frames(stacks, row->sample_source, row->sample, frames, capacity);
 }

@@ -110,6 +110,11 @@ size_t stacks_row_frames(
 /* The last part of a path. */
 const char *frame_basename(const char *path);
 
+/* The same of any stack of the profile that was added as `source`, by its node in the trace; 0 too when no row needed it.
+ */
+size_t stacks_trace_frames(
+    const struct stacks *stacks, unsigned source, uint32_t node, const struct frame_view ***frames, size_t *capacity);
+
 /* What is printed for a frame's function: its name, else "module+0xoffset", "[cut]", "[broken]", "[early]" or
  * "[unknown]+0xaddress". Frames found by guessing are no different: their names are as good.
  * returns: text, or the view's own name */
