@@ -22,6 +22,10 @@ lib/tidemark/libtidemark.so 755
 lib/tidemark/tidemark-collector 755
 share/bash-completion/completions/tidemark 644
 share/fish/vendor_completions.d/tidemark.fish 644
+share/tidemark/python/pytest_tidemark.py 644
+share/tidemark/python/tidemark.py 644
+share/tidemark/rust/Cargo.toml 644
+share/tidemark/rust/src/lib.rs 644
 share/zsh/site-functions/_tidemark 644
 END
     for page in "$ROOT"/docs/man/*.md; do
@@ -35,7 +39,7 @@ END
     echo other >stage/usr/lib/other
     into uninstall DESTDIR="$PWD/stage" PREFIX=/usr
     assert_equal "$(find stage -type f)" stage/usr/lib/other
-    [ ! -e stage/usr/lib/tidemark ]
+    [ ! -e stage/usr/lib/tidemark ] && [ ! -e stage/usr/share/tidemark ]
     into uninstall DESTDIR="$PWD/stage" PREFIX=/usr
 }
 

@@ -156,9 +156,9 @@ class Model:
         for kind, f in self.events:
             if kind == "op-start":
                 started[f["id"]] = f["name"]
-            if kind == "alloc":
+            if kind in ("alloc", "realloc"):
                 size_of[f["number"]] = f["size"]
-                words.append(f"+{f['size']}")
+                words.append(f"{'~' if kind == 'realloc' else '+'}{f['size']}")
             elif kind == "free":
                 words.append(f"-{size_of[f['number']]}")
             elif kind == "op-finish":
