@@ -205,9 +205,28 @@ static bool begin(int argc, char **argv, char **envp)
 	return result == 0;
 }
 
+/* Each is there when its sanitizer's runtime is. Linked into the program (clang's way) it stands in front of malloc, so that
+ * there is nothing to record, and of half of libc: ThreadSanitizer's strcmp crashes as long as its constructor has not run. */
+extern __attribute__((weak, visibility("default"))) void __asan_init(void);
+extern __attribute__((weak, visibility("default"))) void __hwasan_init(void);
+extern __attribute__((weak, visibility("default"))) void __msan_init(void);
+extern __attribute__((weak, visibility("default"))) void __tsan_init(void);
+
+extern HIDDEN const char __ehdr_start[], _end[]; /* the linker's: where this library begins and ends */
+
+static bool is_sanitized(void)
+{
+	bool brings_malloc = (uintptr_t)malloc < (uintptr_t)__ehdr_start || (uintptr_t)malloc >= (uintptr_t)_end;
+	return brings_malloc && (__asan_init || __hwasan_init || __msan_init || __tsan_init);
+}
+
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	int saved = errno;
+	if (is_sanitized()) {
+		recording = RECORDING_OFF;
+		return;
+	}
 	real_init();
 	cxx_init();
 	options_read(&options, envp);
