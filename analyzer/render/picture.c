@@ -12,7 +12,7 @@
 #include "base/size.h"
 #include "core/parts.h"
 #include "render/axis.h"
-#include "render/term.h"
+#include "render/svg.h"
 
 #define WIDTH 960
 #define LEFT 84
@@ -99,38 +99,6 @@ static double x_of(const struct drawing *d, uint64_t ticks)
 static double y_of(const struct drawing *d, double bytes)
 {
 	return d->plot_bottom - bytes / (double)d->top_bytes * (d->plot_bottom - d->plot_top);
-}
-
-/* Text content: markup escaped; control characters, which XML forbids, and broken UTF-8 replaced. */
-static void put_text(FILE *out, const char *text, size_t max_letters)
-{
-	for (; *text && max_letters; max_letters--) {
-		size_t n = utf8_length(text);
-		unsigned char c = (unsigned char)*text;
-		bool forbidden = !n || c < 0x20 || c == 0x7f || (c == 0xef && !memcmp(text + 1, "\xbf\xbe", 2)) ||
-		                 (c == 0xef && !memcmp(text + 1, "\xbf\xbf", 2));
-		if (forbidden)
-			fputs("\xef\xbf\xbd", out);
-		else if (c == '&')
-			fputs("&amp;", out);
-		else if (c == '<')
-			fputs("&lt;", out);
-		else if (c == '>')
-			fputs("&gt;", out);
-		else
-			fwrite(text, 1, n, out);
-		text += n ? n : 1;
-	}
-	if (*text)
-		fputs("\xe2\x80\xa6", out); /* an ellipsis */
-}
-
-static size_t letters_in(const char *text)
-{
-	size_t letters = 0;
-	for (size_t n; *text; text += n ? n : 1, letters++)
-		n = utf8_length(text);
-	return letters;
 }
 
 static double width_of(size_t letters)
@@ -304,7 +272,7 @@ static const char *mark_name(const struct drawing *d, uint32_t i)
 
 static size_t label_letters(const char *name)
 {
-	size_t letters = letters_in(name);
+	size_t letters = svg_letters(name);
 	return letters > MAX_LABEL ? MAX_LABEL + 1 : letters;
 }
 
@@ -326,7 +294,7 @@ static unsigned put_marks(struct drawing *d, bool draw)
 			continue;
 		fprintf(d->out, "<text class=\"mark-text\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">",
 		    left ? x - 5 : x + 5, HEAD + (lane + 1) * LANE_HEIGHT - 4.0, left ? "end" : "start");
-		put_text(d->out, mark_name(d, i), MAX_LABEL);
+		svg_text(d->out, mark_name(d, i), MAX_LABEL);
 		fputs("</text>\n", d->out);
 	}
 	d->n_lanes = lanes.n_used;
@@ -401,7 +369,7 @@ static void put_head(const struct drawing *d, unsigned unnamed)
 	    "role=\"img\" "
 	    "aria-labelledby=\"title desc\">\n<title id=\"title\">Memory of ",
 	    WIDTH, height, WIDTH, height);
-	put_text(d->out, d->picture->title, 120);
+	svg_text(d->out, d->picture->title, 120);
 	fprintf(d->out, "</title>\n<desc id=\"desc\">Heap and resident memory over %s. The heap peaks at %s; ",
 	    time_text(a, t->end_tick * TIDEMARK_TICK_NS), size_text(b, t->peak_heap_bytes));
 	if (d->has_rss)
@@ -409,11 +377,11 @@ static void put_head(const struct drawing *d, unsigned unnamed)
 	fprintf(d->out, "%s are alive at the end.</desc>\n%s<rect class=\"paper\" width=\"%d\" height=\"%.0f\"/>\n",
 	    size_text(b, t->leaked_bytes), style, WIDTH, height);
 	fprintf(d->out, "<text class=\"title\" x=\"%d\" y=\"38\">Memory of ", LEFT);
-	put_text(d->out, d->picture->title, 60);
+	svg_text(d->out, d->picture->title, 60);
 	fputs("</text>\n", d->out);
 	if (d->picture->warning) {
 		fprintf(d->out, "<text class=\"alarm\" x=\"%d\" y=\"38\" text-anchor=\"end\">", RIGHT);
-		put_text(d->out, d->picture->warning, 40);
+		svg_text(d->out, d->picture->warning, 40);
 		fputs("</text>\n", d->out);
 	}
 	put_subtitle(d, unnamed);
