@@ -1,0 +1,186 @@
+/* tidemark drive: run a server under recording, perform operations on it, gate what it left behind.
+ * Enters: argv. Leaves: the traces, the gate's report, its exit status. threads: one. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/option.h"
+#include "base/progress.h"
+#include "base/say.h"
+#include "base/size.h"
+#include "cmd.h"
+#include "launch/drive.h"
+#include "launch/run.h"
+#include "launch/target.h"
+
+#define BATCH_OPS 100 /* of the leak rate's definition; docs/metrics.md */
+#define MIN_BATCHES 20
+
+struct drive_command {
+	struct drive_options drive;
+	uint64_t n_ops, max_ops, timeout_s;
+	bool has_gate;
+	char **gate_argv; /* "gate", its options, and room for the files */
+	int gate_argc;
+};
+
+/* Take the words from --gate to -- out of argv. returns: the new argc. errors: USAGE, MEMORY */
+static int take_gate(struct drive_command *command, int argc, char **argv, struct err *err)
+{
+	int first = 1, end;
+	while (first < argc && strcmp(argv[first], "--gate") != 0 && strcmp(argv[first], "--") != 0)
+		first++;
+	if (first == argc || strcmp(argv[first], "--") == 0)
+		return argc;
+	for (end = first + 1; end < argc && strcmp(argv[end], "--") != 0; end++)
+		;
+	if (end == argc)
+		return err_set(err, TIDEMARK_ERR_USAGE,
+		    "--gate needs a -- between its options and the server; see tidemark drive --help");
+	command->has_gate = true;
+	command->gate_argv = calloc((size_t)(end - first) + 1, sizeof(*command->gate_argv));
+	if (!command->gate_argv)
+		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+	memcpy(command->gate_argv, argv + first, (size_t)(end - first) * sizeof(*argv));
+	command->gate_argv[0] += 2; /* "--gate" becomes the command's name */
+	command->gate_argc = end - first;
+	memmove(argv + first, argv + end, (size_t)(argc - end + 1) * sizeof(*argv));
+	return argc - (end - first);
+}
+
+static int parse(struct drive_command *c, int argc, char **argv, struct err *err)
+{
+	struct drive_options *d = &c->drive;
+	bool gate = false; /* taken out before; the row is for --help */
+	const struct option rows[] = {
+	    {"ready-port", 0, OPTION_TEXT, &d->ready.port, "PORT", "the server is ready when PORT or HOST:PORT answers",
+	        0, 0},
+	    {"ready-line", 0, OPTION_TEXT, &d->ready.line, "TEXT", "... when a line of its output has TEXT in it", 0,
+	        0},
+	    {"ready-cmd", 0, OPTION_TEXT, &d->ready.command, "CMD", "... when CMD succeeds, tried again and again", 0,
+	        0},
+	    {"op-cmd", 0, OPTION_TEXT, &d->load.command, "CMD", "perform an operation by running CMD; $1 is its number",
+	        0, 0},
+	    {"op-helper", 0, OPTION_TEXT, &d->load.helper, "CMD",
+	        "perform operations by a helper: reads a line for each, answers with a line", 0, 0},
+	    {"ops", 'n', OPTION_NUMBER, &c->n_ops, "N", "perform N operations (3000)", 1, 0},
+	    {"max-ops", 0, OPTION_NUMBER, &c->max_ops, "N",
+	        "go on up to N while the verdict is inconclusive (10 times --ops)", 1, 0},
+	    {"clients", 'c', OPTION_NUMBER, &d->load.n_clients, "K", "perform K operations at a time (1)", 1, 1000},
+	    {"name", 0, OPTION_TEXT, &d->name, "NAME", "what an operation is called (operation)", 0, 0},
+	    {"timeout", 0, OPTION_NUMBER, &c->timeout_s, "SECONDS",
+	        "for the server to be ready and to end, and for an operation (30)", 1, 86400},
+	    {"output", 'o', OPTION_TEXT, &d->recording.output, "FILE", "where the trace goes: %p pid, %e program", 0,
+	        0},
+	    {"log", 0, OPTION_TEXT, &d->log, "FILE", "the server's output goes to FILE, not to standard error", 0, 0},
+	    {"gate", 0, OPTION_FLAG, &gate, NULL, "what follows, up to --, are options of tidemark gate", 0, 0},
+	    {NULL, 0, OPTION_FLAG, NULL, NULL, NULL, 0, 0},
+	};
+	const struct option_table table = {
+	    .synopsis = "drive [OPTION...] [--gate GATE-OPTION...] -- SERVER [ARGUMENT...]",
+	    .purpose = "Run SERVER under recording, perform operations on it, and judge what they left behind.",
+	    .options = rows,
+	    .stop_at_operand = true,
+	};
+	argc = take_gate(c, argc, argv, err);
+	return argc < 0 ? argc : option_parse(&table, argc, argv, err);
+}
+
+static int complete(struct drive_command *c, int n_operands, struct err *err)
+{
+	struct drive_options *d = &c->drive;
+	const char *problem = NULL;
+	if (n_operands == 0)
+		problem = "drive needs a server to run";
+	else if (!d->load.command == !d->load.helper)
+		problem = "drive needs --op-cmd or --op-helper, one of them";
+	else if (!d->ready.port && !d->ready.line && !d->ready.command)
+		problem = "drive needs --ready-port, --ready-line or --ready-cmd, to know when the server is ready";
+	else if (d->name && (!*d->name || strlen(d->name) > 255))
+		problem = "the operation's name must have 1 to 255 bytes";
+	else if (c->max_ops && c->max_ops < c->n_ops)
+		problem = "--max-ops is less than --ops";
+	if (problem)
+		return err_set(err, TIDEMARK_ERR_USAGE, "%s; see tidemark drive --help", problem);
+	if (!c->max_ops)
+		c->max_ops = 10 * c->n_ops;
+	d->timeout_ns = c->timeout_s * 1000000000u;
+	d->batch_ops = c->n_ops / MIN_BATCHES < BATCH_OPS ? c->n_ops / MIN_BATCHES : BATCH_OPS;
+	if (!d->batch_ops)
+		d->batch_ops = 1;
+	d->recording.output = recording_output(d->recording.output);
+	if (!recording_output_writable(d->recording.output))
+		return err_errno(err, "cannot write '%s'", d->recording.output);
+	return 0;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int perform(struct drive *drive, uint64_t n, struct err *err)
+{
+	struct progress progress;
+	char count[SIZE_TEXT_BYTES], time[SIZE_TEXT_BYTES];
+	uint64_t start = now_ns();
+	progress_init(&progress, "performing operations");
+	int result = drive_perform(drive, n, &progress, err);
+	progress_release(&progress);
+	if (!result)
+		say("%s operations performed in %s", count_text(count, n), time_text(time, now_ns() - start));
+	return result;
+}
+
+/* From the start of the server to its end. files: what was recorded */
+static int run(struct drive *drive, struct drive_command *c, struct session_files *files, struct err *err)
+{
+	char time[SIZE_TEXT_BYTES];
+	uint64_t start = now_ns();
+	int result = drive_start(drive, &c->drive, err);
+	if (result < 0)
+		return result;
+	say("the server is ready after %s", time_text(time, now_ns() - start));
+	result = perform(drive, c->n_ops, err);
+	if (!result)
+		result = drive_stop(drive, err);
+	if (!result)
+		result = drive_files(drive, files, err);
+	return result;
+}
+
+int cmd_drive(int argc, char **argv)
+{
+	struct drive_command c = {.n_ops = 3000, .timeout_s = 30};
+	struct drive drive;
+	struct session_files files = {0};
+	struct err err = {0};
+	static char path[PATH_MAX];
+	c.drive.name = "operation";
+	c.drive.load.n_clients = 1;
+	c.drive.tell = say;
+	int n = parse(&c, argc, argv, &err);
+	if (n == OPTION_HELP_SHOWN)
+		return CMD_OK;
+	if (n < 0 || complete(&c, n, &err) < 0)
+		return say_err(&err);
+	if (target_find(argv[1], path, &err) != TARGET_OK || target_check(argv[1], path, &err) != TARGET_OK)
+		return say_err(&err);
+	c.drive.path = path;
+	c.drive.argv = argv + 1;
+	int result = run(&drive, &c, &files, &err);
+	drive_release(&drive);
+	if (result < 0)
+		say_err(&err);
+	if (drive.interrupted)
+		run_end_as(drive.interrupted);
+	for (size_t i = 0; i < files.n_items; i++)
+		say("trace in '%s'", files.items[i]);
+	session_files_release(&files);
+	return result < 0 ? CMD_TROUBLE : CMD_OK;
+}
