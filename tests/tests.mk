@@ -20,6 +20,7 @@ TARGET_LIBS := $(TARGET_LIB_C:tests/targets/lib-%.c=$(O)/tests/targets/lib%.so) 
 	$(TARGET_LIB_CXX:tests/targets/lib-%.cc=$(O)/tests/targets/lib%.so)
 TARGET_BINS := $(TARGET_C:%.c=$(O)/%) $(TARGET_CXX:%.cc=$(O)/%)
 ORACLE_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/oracle/*.c)))
+PLANTED_BINS := $(O)/tests/planted/planted
 FAULT_BINS := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/faults/*.c)))
 UNIT_BINS := $(UNIT_C:%.c=$(O)/%)
 
@@ -44,7 +45,8 @@ $(O)/tests/targets/lib%.so: tests/targets/lib-%.cc tests/targets/testing.h
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(TARGET_CXXFLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $< -pthread
 
-$(TARGET_C:%.c=$(O)/%) $(ORACLE_BINS) $(FAULT_BINS): $(O)/%: %.c tests/targets/testing.h include/tidemark.h $(TARGET_LIBS)
+$(PLANTED_BINS): TARGET_LINK += -lm
+$(TARGET_C:%.c=$(O)/%) $(ORACLE_BINS) $(FAULT_BINS) $(PLANTED_BINS): $(O)/%: %.c tests/targets/testing.h include/tidemark.h $(TARGET_LIBS)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 $(TARGET_FLAGS) -o $@ $< $(TARGET_LINK)
@@ -63,7 +65,7 @@ $(UNIT_BINS): $(O)/%: %.c $(UNIT_O)
 		$(call pkg_libs,$(ANALYZER_PKGS)) -lcmocka -liberty -lm $(LDFLAGS)
 -include $(UNIT_BINS:%=%.d)
 
-check-programs: all $(TARGET_LIBS) $(TARGET_BINS) $(ORACLE_BINS) $(FAULT_BINS) $(UNIT_BINS)
+check-programs: all $(TARGET_LIBS) $(TARGET_BINS) $(ORACLE_BINS) $(FAULT_BINS) $(PLANTED_BINS) $(UNIT_BINS)
 
 CHECK = BUILD='$(abspath $(O))' CC='$(CC)' CXX='$(CXX)' ONLY='$(ONLY)' KEEP='$(KEEP)' tests/all
 

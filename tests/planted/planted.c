@@ -381,7 +381,7 @@ struct mode {
 	void (*act[2])(uint32_t i);
 	double per_100;                               /* bytes that 100 operations leave for ever, in the long run */
 	void (*run)(const struct mode *mode);         /* NULL: one thread, one name */
-	const char *expected_class;                   /* "-": none is the only right one */
+	const char *expected_class;                   /* "": more than one may be right */
 };
 
 static struct truth names[8];
@@ -576,12 +576,12 @@ static const struct mode modes[] = {
 	{"steady", {steady}, 10000, NULL, "steady"},
 	{"steady-large", {steady_large}, 1638400, NULL, "steady"},
 	{"steady-varied", {steady_varied}, 10000, NULL, "steady"},
-	{"sparse-50", {sparse_50}, 8192, NULL, "sparse"},
-	{"sparse-400", {sparse_400}, 16384, NULL, "sparse"},
+	{"sparse-50", {sparse_50}, 8192, NULL, ""},
+	{"sparse-400", {sparse_400}, 16384, NULL, ""},
 	{"cache", {fifo_cache}, 0, NULL, "none"},
 	{"lru", {lru_cache}, 0, NULL, ""},
-	{"filling", {filling_1000}, 0, NULL, "filling"},
-	{"filling-5000", {filling_5000}, 0, NULL, "filling"},
+	{"filling", {filling_1000}, 0, NULL, ""},
+	{"filling-5000", {filling_5000}, 0, NULL, ""},
 	{"filling-steady", {filling_1000, steady}, 10000, NULL, ""},
 	{"sessions-300", {session_300}, 0, NULL, ""},
 	{"sessions-1000", {session_1000}, 0, NULL, ""},
