@@ -65,7 +65,11 @@ static void *count_in(void *block, size_t size)
 }
 
 /* A macro, so that the innermost frame is the behaviour's. */
-#define take(size) count_in(keep(malloc(size)), size)
+#define take(size) \
+	__extension__({ \
+		size_t size_ = (size); \
+		count_in(keep(malloc(size_)), size_); \
+	})
 
 static void give(void *block, size_t size)
 {
