@@ -137,8 +137,8 @@ static int perform(struct drive *drive, uint64_t n, struct err *err)
 	return result;
 }
 
-/* From the start of the server to its end. files: what was recorded */
-static int run(struct drive *drive, struct drive_command *c, struct session_files *files, struct err *err)
+/* From the start of the server to its end. */
+static int run(struct drive *drive, const struct drive_command *c, struct err *err)
 {
 	char time[SIZE_TEXT_BYTES];
 	uint64_t start = now_ns();
@@ -147,18 +147,42 @@ static int run(struct drive *drive, struct drive_command *c, struct session_file
 		return result;
 	say("the server is ready after %s", time_text(time, now_ns() - start));
 	result = perform(drive, c->n_ops, err);
-	if (!result)
-		result = drive_stop(drive, err);
-	if (!result)
-		result = drive_files(drive, files, err);
-	return result;
+	return result ? result : drive_stop(drive, err);
+}
+
+static void say_files(const struct session_files *files)
+{
+	if (files->n_items == 1)
+		say("trace in '%s'", files->items[0]);
+	else
+		say("traces of %zu processes in '%s' to '%s'", files->n_items, files->items[0],
+		    files->items[files->n_items - 1]);
+}
+
+/* After a failure the traces may tell why. */
+static int end(struct drive *drive, int result, const struct drive_command *c, struct err *err)
+{
+	struct session_files files;
+	struct err none;
+	drive_release(drive);
+	if (result < 0)
+		say_err(err);
+	int found = drive_files(drive, &files, result < 0 ? &none : err);
+	if (!found)
+		say_files(&files);
+	else if (result >= 0)
+		result = say_err(err);
+	if (drive->interrupted)
+		run_end_as(drive->interrupted);
+	(void)c;
+	session_files_release(&files);
+	return result < 0 ? CMD_TROUBLE : CMD_OK;
 }
 
 int cmd_drive(int argc, char **argv)
 {
 	struct drive_command c = {.n_ops = 3000, .timeout_s = 30};
 	struct drive drive;
-	struct session_files files = {0};
 	struct err err = {0};
 	static char path[PATH_MAX];
 	c.drive.name = "operation";
@@ -173,14 +197,6 @@ int cmd_drive(int argc, char **argv)
 		return say_err(&err);
 	c.drive.path = path;
 	c.drive.argv = argv + 1;
-	int result = run(&drive, &c, &files, &err);
-	drive_release(&drive);
-	if (result < 0)
-		say_err(&err);
-	if (drive.interrupted)
-		run_end_as(drive.interrupted);
-	for (size_t i = 0; i < files.n_items; i++)
-		say("trace in '%s'", files.items[i]);
-	session_files_release(&files);
-	return result < 0 ? CMD_TROUBLE : CMD_OK;
+	int result = run(&drive, &c, &err);
+	return end(&drive, result, &c, &err);
 }

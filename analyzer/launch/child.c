@@ -93,7 +93,7 @@ pid_t child_start_shell(const char *command, unsigned long first, unsigned long 
 	char numbers[2][24];
 	snprintf(numbers[0], sizeof(numbers[0]), "%lu", first);
 	snprintf(numbers[1], sizeof(numbers[1]), "%lu", second);
-	const char *argv[] = {"sh", "-c", command, "tidemark", numbers[0], numbers[1], NULL};
+	const char *argv[] = {"sh", "-c", command, "sh", numbers[0], numbers[1], NULL};
 	struct child_options shell = *options;
 	shell.path = "/bin/sh";
 	shell.argv = (char *const *)argv;

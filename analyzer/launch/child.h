@@ -23,7 +23,7 @@ struct child_options {
  * errors: SYSTEM; when the exec failed too, with its reason. The child is reaped then */
 pid_t child_start(const struct child_options *options, struct err *err);
 
-/* Start `sh -c COMMAND tidemark FIRST SECOND`: the command finds the numbers as $1 and $2. */
+/* Start `sh -c COMMAND sh FIRST SECOND`: the command finds the numbers as $1 and $2. */
 pid_t child_start_shell(const char *command, unsigned long first, unsigned long second,
     const struct child_options *options, struct err *err);
 
