@@ -11,6 +11,7 @@ enum cmd_status { /* exit statuses of the readers */
 };
 
 int cmd_record(int argc, char **argv);
+int cmd_drive(int argc, char **argv);
 int cmd_summary(int argc, char **argv);
 int cmd_leaks(int argc, char **argv);
 int cmd_top(int argc, char **argv);
@@ -18,6 +19,7 @@ int cmd_folded(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
+int cmd_history(int argc, char **argv);
 int cmd_mark(int argc, char **argv);
 int cmd_symbolize(int argc, char **argv); /* internal: the collector's helper */
 

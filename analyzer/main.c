@@ -17,12 +17,14 @@ struct command {
 static const struct command commands[] = {
     {"record", cmd_record, "run a program and record its memory"},
     {"mark", cmd_mark, "put a mark into a running recording"},
+    {"drive", cmd_drive, "run a server under recording, perform operations on it, gate it"},
     {"summary", cmd_summary, "totals, peak, leaks, top sites, losses"},
     {"leaks", cmd_leaks, "blocks alive at the end, by stack"},
     {"top", cmd_top, "the hottest stacks by a cost"},
     {"folded", cmd_folded, "folded stacks for flame graphs"},
     {"timeline", cmd_timeline, "heap and RSS over time"},
     {"diff", cmd_diff, "what grew between two recordings or two instants"},
+    {"history", cmd_history, "figures by commit, and which commit changed them"},
     {"dump", cmd_dump, "the records of a trace as text"},
     {"symbolize", cmd_symbolize, NULL},
 };
