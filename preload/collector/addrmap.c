@@ -15,9 +15,6 @@
 	(2u << 20) /* of address space: the root, two units and 48 regions, as a small process needs them   \
 	                       */
 
-/* Values of a slot below FIRST have a meaning of their own; a block whose number ends in one goes to the side map. */
-enum { SLOT_EMPTY = 0, SLOT_SIDE = 1, SLOT_TOMB = 2, SLOT_FIRST = 3 };
-
 struct addrmap_slab {
 	struct addrmap_slab *next;
 	size_t bytes;
@@ -89,20 +86,6 @@ void addrmap_release(struct addrmap *map)
 	}
 	free(map->side);
 	memset(map, 0, sizeof(*map));
-}
-
-static inline bool is_paged(uint64_t address)
-{
-	return !(address >> 47) && !(address & 15);
-}
-
-static inline uint32_t *slot_find(const struct addrmap *map, uint64_t address)
-{
-	uint32_t **regions = map->units[address >> 32];
-	if (!regions)
-		return NULL;
-	uint32_t *region = regions[address >> 16 & 0xffff];
-	return region ? &region[address >> 4 & 0xfff] : NULL;
 }
 
 static __attribute__((noinline)) uint32_t *slot_make(struct addrmap *map, uint64_t address)
@@ -194,118 +177,93 @@ static bool side_take(struct addrmap *map, uint64_t address, uint64_t *number)
 	return true;
 }
 
-/* The whole number of a slot's value: the largest one below next with these low bits. */
-static inline uint64_t number_of(uint32_t value, uint64_t next)
+int addrmap_put_slow(struct addrmap *map, uint64_t address, uint64_t number, uint64_t *old)
 {
-	return next - (uint32_t)((uint32_t)next - value);
-}
-
-static __attribute__((noinline)) int put_slow(
-    struct addrmap *map, uint64_t address, uint32_t *slot, uint64_t number, uint64_t *old)
-{
+	uint64_t none;
+	int had = 0;
 	if (address == 0)
 		return -1;
-	if (!slot)
+	if (!addrmap_is_paged(address))
 		return side_put(map, address, number, old);
-	int had = 0;
-	uint32_t value = *slot;
-	if (value == SLOT_SIDE) {
+	uint32_t *slot = addrmap_slot(map, address);
+	if (!slot)
+		slot = slot_make(map, address);
+	if (!slot)
+		return -1;
+	if (*slot == ADDRMAP_SIDE) {
 		had = side_take(map, address, old);
-	} else if (value >= SLOT_FIRST) {
-		*old = number_of(value, number);
+	} else if (*slot >= ADDRMAP_FIRST) {
+		*old = addrmap_number(*slot, number);
 		had = 1;
 	}
-	if ((uint32_t)number >= SLOT_FIRST) {
+	if ((uint32_t)number >= ADDRMAP_FIRST) {
 		*slot = (uint32_t)number;
 		return had;
 	}
-	uint64_t none;
-	*slot = SLOT_SIDE;
+	*slot = ADDRMAP_SIDE;
 	return side_put(map, address, number, &none) < 0 ? -1 : had;
 }
 
-int addrmap_put(struct addrmap *map, uint64_t address, uint64_t number, uint64_t *old)
+enum addrmap_found addrmap_take_slow(struct addrmap *map, uint64_t address, uint64_t next, uint64_t *number)
 {
-	if (__builtin_expect(!is_paged(address) || address == 0, 0))
-		return put_slow(map, address, NULL, number, old);
-	uint32_t *slot = slot_find(map, address);
-	if (__builtin_expect(!slot, 0)) {
+	if (!addrmap_is_paged(address))
+		return side_take(map, address, number) ? ADDRMAP_LIVE : ADDRMAP_NONE;
+	uint32_t *slot = addrmap_slot(map, address);
+	if (!slot && map->tombs && address)
 		slot = slot_make(map, address);
-		if (!slot)
-			return -1;
-	}
-	uint32_t value = *slot;
-	if (__builtin_expect((value == SLOT_EMPTY || value == SLOT_TOMB) && (uint32_t)number >= SLOT_FIRST, 1)) {
-		*slot = (uint32_t)number;
-		return 0;
-	}
-	return put_slow(map, address, slot, number, old);
-}
-
-static __attribute__((noinline)) enum addrmap_found take_slow(
-    struct addrmap *map, uint64_t address, uint32_t *slot, uint64_t *number)
-{
-	if (!slot && is_paged(address) && address) {
-		slot = map->tombs ? slot_make(map, address) : NULL;
-		if (slot)
-			*slot = SLOT_TOMB;
-		return ADDRMAP_NONE;
-	}
 	if (!slot)
-		return side_take(map, address, number) ? ADDRMAP_LIVE : ADDRMAP_NONE;
+		return ADDRMAP_NONE;
 	uint32_t value = *slot;
-	*slot = map->tombs ? SLOT_TOMB : SLOT_EMPTY;
-	if (value == SLOT_SIDE)
+	*slot = map->tombs ? ADDRMAP_TOMB : ADDRMAP_EMPTY;
+	switch (value) {
+	case ADDRMAP_EMPTY:
+		return ADDRMAP_NONE;
+	case ADDRMAP_TOMB:
+		return ADDRMAP_FREED;
+	case ADDRMAP_SIDE:
 		return side_take(map, address, number) ? ADDRMAP_LIVE : ADDRMAP_NONE;
-	return value == SLOT_TOMB ? ADDRMAP_FREED : ADDRMAP_NONE;
-}
-
-enum addrmap_found addrmap_take(struct addrmap *map, uint64_t address, uint64_t next, uint64_t *number)
-{
-	uint32_t *slot = is_paged(address) ? slot_find(map, address) : NULL;
-	if (__builtin_expect(!slot || *slot < SLOT_FIRST, 0))
-		return take_slow(map, address, slot, number);
-	*number = number_of(*slot, next);
-	*slot = map->tombs ? SLOT_TOMB : SLOT_EMPTY;
-	return ADDRMAP_LIVE;
+	default:
+		*number = addrmap_number(value, next);
+		return ADDRMAP_LIVE;
+	}
 }
 
 void addrmap_restore(struct addrmap *map, uint64_t address, uint64_t number, uint64_t next)
 {
 	uint64_t none;
-	uint32_t *slot = is_paged(address) ? slot_find(map, address) : NULL;
-	if (slot && next - number < ADDRMAP_SWEEP_PERIOD && (uint32_t)number >= SLOT_FIRST)
+	uint32_t *slot = addrmap_is_paged(address) ? addrmap_slot(map, address) : NULL;
+	if (slot && next - number < ADDRMAP_SWEEP_PERIOD && (uint32_t)number >= ADDRMAP_FIRST)
 		*slot = (uint32_t)number;
 	else if (side_put(map, address, number, &none) == 0 && slot)
-		*slot = SLOT_SIDE;
+		*slot = ADDRMAP_SIDE;
 }
 
 void addrmap_forget(struct addrmap *map, uint64_t address)
 {
-	uint32_t *slot = is_paged(address) ? slot_find(map, address) : NULL;
-	if (slot && *slot == SLOT_TOMB)
-		*slot = SLOT_EMPTY;
+	uint32_t *slot = addrmap_is_paged(address) ? addrmap_slot(map, address) : NULL;
+	if (slot && *slot == ADDRMAP_TOMB)
+		*slot = ADDRMAP_EMPTY;
 }
 
 bool addrmap_has(const struct addrmap *map, uint64_t address)
 {
-	if (!is_paged(address))
+	if (!addrmap_is_paged(address))
 		return side_find(map, address);
-	const uint32_t *slot = slot_find(map, address);
-	return slot && (*slot == SLOT_SIDE || *slot >= SLOT_FIRST);
+	const uint32_t *slot = addrmap_slot(map, address);
+	return slot && (*slot == ADDRMAP_SIDE || *slot >= ADDRMAP_FIRST);
 }
 
 static int region_sweep(struct addrmap *map, uint32_t *region, uint64_t base, uint64_t next)
 {
 	for (uint32_t i = 0; i < SLOTS; i++) {
-		if (region[i] < SLOT_FIRST)
+		if (region[i] < ADDRMAP_FIRST)
 			continue;
-		uint64_t number = number_of(region[i], next), none;
+		uint64_t number = addrmap_number(region[i], next), none;
 		if (next - number < ADDRMAP_SWEEP_PERIOD)
 			continue;
 		if (side_put(map, base + 16ull * i, number, &none) < 0)
 			return -1;
-		region[i] = SLOT_SIDE;
+		region[i] = ADDRMAP_SIDE;
 	}
 	return 0;
 }

@@ -45,13 +45,56 @@ enum addrmap_found {
 int addrmap_init(struct addrmap *map, bool tombs);
 void addrmap_release(struct addrmap *map);
 
+/* Values of a slot below FIRST have a meaning of their own; a block whose number ends in one goes to the side map. */
+enum { ADDRMAP_EMPTY = 0, ADDRMAP_SIDE = 1, ADDRMAP_TOMB = 2, ADDRMAP_FIRST = 3 };
+
+int addrmap_put_slow(struct addrmap *map, uint64_t address, uint64_t number, uint64_t *old);
+enum addrmap_found addrmap_take_slow(struct addrmap *map, uint64_t address, uint64_t next, uint64_t *number);
+
+static inline bool addrmap_is_paged(uint64_t address)
+{
+	return !(address >> 47) && !(address & 15);
+}
+
+/* returns: the slot of a paged address, NULL when there is none yet */
+static inline uint32_t *addrmap_slot(const struct addrmap *map, uint64_t address)
+{
+	uint32_t **regions = map->units[address >> 32];
+	if (!regions)
+		return NULL;
+	uint32_t *region = regions[address >> 16 & 0xffff];
+	return region ? &region[address >> 4 & 0xfff] : NULL;
+}
+
+/* The whole number of a slot's value: the largest one below next with these low bits. */
+static inline uint64_t addrmap_number(uint32_t value, uint64_t next)
+{
+	return next - (uint32_t)((uint32_t)next - value);
+}
+
 /* Enter a block. next: the number of the file's next allocation, that is number + 1 or more.
  * returns: 0; 1 when a live block stood there, which is then replaced and told in *old; -1 without memory
  * cost:    three dependent loads */
-int addrmap_put(struct addrmap *map, uint64_t address, uint64_t number, uint64_t *old);
+static inline int addrmap_put(struct addrmap *map, uint64_t address, uint64_t number, uint64_t *old)
+{
+	uint32_t *slot = addrmap_is_paged(address) ? addrmap_slot(map, address) : NULL;
+	if (__builtin_expect(!slot || *slot == ADDRMAP_SIDE || *slot >= ADDRMAP_FIRST, 0) ||
+	    __builtin_expect((uint32_t)number < ADDRMAP_FIRST || !address, 0))
+		return addrmap_put_slow(map, address, number, old);
+	*slot = (uint32_t)number;
+	return 0;
+}
 
 /* Remove the block at address; LIVE fills *number. next: as for put. In a map with tombs a NONE leaves a tomb. */
-enum addrmap_found addrmap_take(struct addrmap *map, uint64_t address, uint64_t next, uint64_t *number);
+static inline enum addrmap_found addrmap_take(struct addrmap *map, uint64_t address, uint64_t next, uint64_t *number)
+{
+	uint32_t *slot = addrmap_is_paged(address) ? addrmap_slot(map, address) : NULL;
+	if (__builtin_expect(!slot || *slot < ADDRMAP_FIRST, 0))
+		return addrmap_take_slow(map, address, next, number);
+	*number = addrmap_number(*slot, next);
+	*slot = map->tombs ? ADDRMAP_TOMB : ADDRMAP_EMPTY;
+	return ADDRMAP_LIVE;
+}
 
 /* Bring back a block that was taken before; nothing stands at its address. next: as for put */
 void addrmap_restore(struct addrmap *map, uint64_t address, uint64_t number, uint64_t next);
@@ -65,17 +108,18 @@ bool addrmap_has(const struct addrmap *map, uint64_t address);
 /* To be called whenever next is a multiple of ADDRMAP_SWEEP_PERIOD, before numbers beyond it are entered. */
 int addrmap_sweep(struct addrmap *map, uint64_t next);
 
+/* Is it too large for the second level cache? */
+static inline bool addrmap_is_large(const struct addrmap *map)
+{
+	return map->n_made > ADDRMAP_FEW;
+}
+
 /* Bring the slot of an address into the cache; never allocates. */
 static inline void addrmap_prefetch(const struct addrmap *map, uint64_t address)
 {
-	if (address >> 47)
-		return;
-	uint32_t **regions = map->units[address >> 32];
-	if (!regions)
-		return;
-	const uint32_t *region = regions[address >> 16 & 0xffff];
-	if (region)
-		__builtin_prefetch(&region[address >> 4 & 0xfff], 1);
+	const uint32_t *slot = address >> 47 ? NULL : addrmap_slot(map, address);
+	if (slot)
+		__builtin_prefetch(slot, 1);
 }
 
 #endif

@@ -13,7 +13,8 @@
 #define QUEUE_MAX_CHUNKS 96u
 #define SMALL_EVENTS (CHUNK_EVENTS / 16) /* the chunks of short-lived children weigh nothing */
 #define QUEUE_MAX_ITEMS 8192u
-#define POOL_MAX_CHUNKS 3u
+#define SEND_CHUNKS 4u /* a wake-up costs as much as encoding some thousand events */
+#define POOL_MAX_CHUNKS (2 * SEND_CHUNKS)
 #define BEAT_NS 100000000ull
 
 static struct {
@@ -25,7 +26,9 @@ static struct {
 	uint32_t n_pool;            /* lock */
 	bool writer_sleeps;         /* lock */
 	uint64_t n_taken, taken_at_beat;
-	bool has_unsent; /* drain thread only */
+	uint32_t n_unsent_chunks; /* drain thread only, as the next */
+	bool has_unsent;          /* anything */
+	bool is_urgent;           /* something else than full chunks */
 	int fd;
 } queue = {.lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER, .last = &queue.first, .fd = -1};
 
@@ -128,20 +131,23 @@ void queue_put(struct item *item)
 	queue.last = &item->next;
 	queue.n_items++;
 	queue.n_chunks += heavy;
-	queue.has_unsent = true;
 	pthread_mutex_unlock(&queue.lock);
-	if (heavy)
-		queue_send();
+	queue.has_unsent = true;
+	queue.is_urgent |= !heavy;
+	queue.n_unsent_chunks += heavy;
+	if (queue.n_unsent_chunks >= SEND_CHUNKS)
+		queue_send(true);
 }
 
-void queue_send(void)
+void queue_send(bool all)
 {
-	if (!queue.has_unsent)
+	if (!(all ? queue.has_unsent : queue.is_urgent))
 		return;
 	pthread_mutex_lock(&queue.lock);
 	bool kick = queue.writer_sleeps && queue.first;
 	queue.writer_sleeps = queue.writer_sleeps && !kick;
-	queue.has_unsent = false;
+	queue.has_unsent = queue.is_urgent = false;
+	queue.n_unsent_chunks = 0;
 	pthread_mutex_unlock(&queue.lock);
 	if (kick)
 		queue_kick();

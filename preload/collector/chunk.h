@@ -53,7 +53,8 @@ struct tick_step {
 
 struct chunk {
 	struct item item;
-	uint32_t n_events, n_allocs, n_refs, n_runs, n_steps, n_rares;
+	/* Counters that grow together stand apart: merged into one access they would wait for each other's stores. */
+	uint32_t n_events, n_runs, n_allocs, n_steps, n_refs, n_rares;
 	uint64_t first_alloc;
 	uint64_t start_tick;               /* before its first step */
 	uint64_t ops[CHUNK_EVENTS / 64];   /* bits, by event: 1 an allocation */
@@ -90,8 +91,9 @@ void chunk_free(struct chunk *chunk);
  * stood still for some ten million bytes of events. Drain thread. */
 void queue_put(struct item *item);
 
-/* Wake the writer if items were put while it sleeps. Drain thread, after each pass. */
-void queue_send(void);
+/* Wake the writer if it sleeps and has enough to do; all: for whatever was put. Drain thread, after each pass; at a beat
+ * all. */
+void queue_send(bool all);
 
 /* Called every 100 ms while queue_put waits: the targets watch for a sign of life. Set before the first item. */
 extern void (*queue_beat)(void);

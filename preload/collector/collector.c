@@ -348,13 +348,14 @@ static void run(void)
 			if (next_beat_ns > now + BEAT_NS)
 				next_beat_ns = now + BEAT_NS;
 		}
-		if (has_events || now >= next_beat_ns) {
+		bool is_beat = has_events || now >= next_beat_ns;
+		if (is_beat) {
 			care();
 			n_empty = 0;
 			next_beat_ns = now + beat_interval_ns();
 		}
 		control_step();
-		queue_send();
+		queue_send(is_beat);
 		if (control_is_over())
 			return;
 		n_empty = words ? 0 : n_empty + 1;

@@ -19,6 +19,7 @@
 #define FIRST_CONTACT_NS 3000000000ull /* the starter connects at once, unless it was killed */
 #define LAST_GRACE_NS 500000000ull     /* a child may have execed and not yet said so */
 #define PROGRESS_NS 1000000000ull
+#define CHILDREN_WAIT_NS 400000000ull /* longer than it can take to find out how a dead child ended */
 #define MAX_CONNECTIONS 512u
 
 struct connection {
@@ -31,7 +32,7 @@ struct connection {
 	bool has_status, has_swept; /* STATUS came; everything that was sent before it is taken in */
 	bool is_answered;
 	int status;
-	uint64_t progress_ns;
+	uint64_t progress_ns, done_ns; /* done: the root's files are closed since; 0: not yet */
 	bool has_mark;
 	struct tidemark_message mark;
 };
@@ -345,6 +346,19 @@ static bool root_is_open(pid_t pid)
 	return writer_root_is_open();
 }
 
+/* Whoever waits for the root expects the files of children that ended before it as well. A process without threads is
+ * one that just died, or it has none that ever allocated. */
+static bool dead_are_written(void)
+{
+	uint32_t n_alive = 0;
+	for (struct image *image = control_images; image; image = image->next)
+		for (uint32_t slot = 0; slot < image_slots_used(image); slot++) {
+			const struct process *p = image->processes[slot];
+			n_alive += p && !p->dead_since_ns && !p->no_rings_since_ns;
+		}
+	return writer_open_files() <= n_alive;
+}
+
 static void answer_root(struct connection *c)
 {
 	struct writer_report report;
@@ -361,21 +375,35 @@ static void answer_root(struct connection *c)
 	c->is_answered = true;
 }
 
+/* At the next beat, whenever each was looked at last. */
+static void look_at_all(void)
+{
+	for (struct image *image = control_images; image; image = image->next)
+		for (uint32_t slot = 0; slot < image_slots_used(image); slot++)
+			if (image->processes[slot])
+				image->processes[slot]->next_check_ns = 0;
+}
+
 static void step_root(struct connection *c)
 {
+	uint64_t now = drain_state.now_ns;
 	if (!c->has_swept) {
 		/* An image that connected before the root died is in the queue by now. */
 		accept_all();
+		look_at_all();
 		c->has_swept = true;
 	}
-	if (!root_is_open(c->root_pid)) {
+	bool root_is_done = !root_is_open(c->root_pid);
+	if (root_is_done && !c->done_ns)
+		c->done_ns = now;
+	if (root_is_done && (dead_are_written() || now - c->done_ns > CHILDREN_WAIT_NS)) {
 		answer_root(c);
-	} else if (drain_state.now_ns > c->progress_ns) {
+	} else if (now > c->progress_ns) {
 		char text[128];
 		writer_progress(text, sizeof(text));
 		if (text[0])
 			send_message(c, TIDEMARK_MESSAGE_PROGRESS, 0, text);
-		c->progress_ns = drain_state.now_ns + PROGRESS_NS;
+		c->progress_ns = now + PROGRESS_NS;
 	}
 }
 

@@ -318,6 +318,7 @@ static __attribute__((noinline)) void take_rare(struct process *p, struct ring *
 	};
 	uint64_t a = ring_word(r, r->position + 1), b = ring_word(r, r->position + 2),
 	         c = ring_word(r, r->position + 3);
+	process_time(p, r->stamp); /* to the tick, however many allocations there are */
 	struct rare *rare = process_rare(p, kinds[op]);
 	rare->v[0] = r->thread;
 	switch (op) {
@@ -402,8 +403,11 @@ static inline void take_record(struct process *p, struct ring *r, uint32_t op)
 static void ring_run(struct process *p, struct ring *r, uint64_t until)
 {
 	uint64_t publish_at = r->published_tail + (r->mask + 1) / 4;
+	bool looks_ahead = addrmap_is_large(&p->map);
 	switch_thread(p, r->thread);
-	while (r->ahead < r->head && r->ahead - r->position < PREFETCH_WORDS)
+	if (r->ahead < r->position)
+		r->ahead = r->position;
+	while (looks_ahead && r->ahead < r->head && r->ahead - r->position < PREFETCH_WORDS)
 		ring_prefetch(p, r);
 	uint64_t word = ring_word(r, r->position);
 	do {
@@ -421,7 +425,10 @@ static void ring_run(struct process *p, struct ring *r, uint64_t until)
 		else
 			take_record(p, r, op);
 		r->position += n_words;
-		ring_prefetch(p, r);
+		if (looks_ahead)
+			ring_prefetch(p, r);
+		else if (r->head - r->position > PREFETCH_WORDS) /* what the owner still writes is left to it */
+			__builtin_prefetch(&r->data[(r->position + PREFETCH_WORDS) & r->mask]);
 		if (unlikely(r->position >= publish_at)) {
 			ring_publish_tail(r);
 			publish_at = r->position + (r->mask + 1) / 4;
@@ -444,8 +451,6 @@ static bool ring_look(struct process *p, struct ring *r, uint64_t *limit)
 		ring_publish_tail(r);
 		return false;
 	}
-	if (unlikely(r->ahead < r->position))
-		r->ahead = r->position;
 	r->stamp = ring_word(r, r->position) >> 8;
 	if (likely(r->stamp <= *limit)) {
 		r->ahead_of_time_since_ns = 0;

@@ -201,24 +201,35 @@ static inline bool bit(const uint64_t *bitmap, uint32_t i)
 	return bitmap[i >> 6] >> (i & 63) & 1;
 }
 
-static void fill_ages(const struct tracefile_block *b, uint64_t *to)
+/* Ages in a block that holds moves. */
+static void fill_ages_of_moves(const struct tracefile_block *b, uint64_t *to)
 {
 	const uint64_t *ops = (const uint64_t *)b->ops.data, *moves = (const uint64_t *)b->moves.data;
 	const uint64_t *refs = (const uint64_t *)b->refs.data;
 	uint64_t next = b->first_alloc;
 	uint32_t r = 0, a = 0;
 	for (uint32_t i = 0; i < b->n_events && r < b->n_refs; i++) {
-		if (!bit(ops, i)) {
-			to[r] = next - 1 - refs[r];
-			r++;
-			continue;
-		}
-		if (bit(moves, a)) {
+		bool is_alloc = bit(ops, i);
+		if (!is_alloc || bit(moves, a)) {
 			to[r] = next - 1 - refs[r];
 			r++;
 		}
-		a++;
-		next++;
+		a += is_alloc;
+		next += is_alloc;
+	}
+}
+
+/* The frees of a word's events are its zeros: without a branch for each event, which random order would mispredict. */
+static void fill_ages(const struct tracefile_block *b, uint64_t *to)
+{
+	const uint64_t *ops = (const uint64_t *)b->ops.data, *refs = (const uint64_t *)b->refs.data;
+	uint32_t r = 0;
+	for (uint32_t i = 0; i < b->n_events; i += 64) {
+		uint64_t before = b->first_alloc + i - r - 1, frees = ~ops[i / 64];
+		for (uint32_t k = 0; frees && r < b->n_refs; k++, frees &= frees - 1) {
+			to[r] = before + (uint32_t)__builtin_ctzll(frees) - k - refs[r];
+			r++;
+		}
 	}
 }
 
@@ -275,7 +286,10 @@ static int add_refs(const struct tracefile_block *b, struct blockout *out)
 	uint8_t *to = bytes_room(&planes, 8ull * n + 1);
 	if (!age || !delta || !to)
 		return -1;
-	fill_ages(b, age);
+	if (b->n_events - b->n_allocs == n)
+		fill_ages(b, age);
+	else
+		fill_ages_of_moves(b, age);
 	fill_deltas(b, delta);
 	memset(to, 0, n);
 	bool by_age = trial_bytes(age, n, to) <= trial_bytes(delta, n, to);

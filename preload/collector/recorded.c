@@ -13,6 +13,9 @@
 #define PEAK_NS (50 * MS) /* /proc/PID/status costs ten times as much as statm; a peak stays there to be read */
 #define YOUNG_NS (100 * MS)
 
+#define BUSY_ALLOCATIONS 50u /* half a million a second */
+#define BUSY_STEP_TICKS 10u
+
 struct drain_state drain_state;
 
 /* Takes the events of all processes for which there is no memory; never sent. */
@@ -81,6 +84,15 @@ uint64_t process_tick(const struct process *p, uint64_t ns)
 	return ns > p->start_ns ? (ns - p->start_ns) / TIDEMARK_TICK_NS : 0;
 }
 
+/* How far time moves on at least before the next event is told a time of its own. While more than BUSY_ALLOCATIONS come
+ * in a tick, a step for each tick would be most of a trace that is otherwise all repetition. */
+static uint64_t least_step(struct process *p, uint64_t ticks)
+{
+	uint64_t n = p->next_number - p->step_number;
+	p->step_number = p->next_number;
+	return n > BUSY_ALLOCATIONS * ticks ? BUSY_STEP_TICKS : 1;
+}
+
 void process_time(struct process *p, uint64_t stamp)
 {
 	const struct timebase *tb = &drain_state.time;
@@ -93,6 +105,7 @@ void process_time(struct process *p, uint64_t stamp)
 	}
 	uint64_t tick = process_tick(p, ns);
 	struct chunk *chunk = p->chunk;
+	uint64_t step = 1;
 	if (tick > p->tick) {
 		struct tick_step *last = chunk->n_steps ? &chunk->steps[chunk->n_steps - 1] : NULL;
 		uint64_t ticks = tick - p->tick;
@@ -103,11 +116,12 @@ void process_time(struct process *p, uint64_t stamp)
 		else
 			chunk->steps[chunk->n_steps++] = (struct tick_step){chunk->n_events, (uint32_t)ticks};
 		p->tick += ticks;
+		step = least_step(p, ticks);
 	}
 	p->next_tick_stamp = UINT64_MAX;
 	if (image->clock == TIDEMARK_CLOCK_TSC) {
 		uint64_t next =
-		    timebase_cycles(tb, p->start_ns + (p->tick + 1) * TIDEMARK_TICK_NS) - image->start_stamp;
+		    timebase_cycles(tb, p->start_ns + (p->tick + step) * TIDEMARK_TICK_NS) - image->start_stamp;
 		p->next_tick_stamp = next > stamp && next < 1ull << 60 ? next : stamp + 1000;
 	}
 }

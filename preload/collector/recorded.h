@@ -92,6 +92,7 @@ struct process {
 	uint64_t next_number;
 	uint64_t tick;
 	uint64_t next_tick_stamp;
+	uint64_t step_number;    /* next_number when time moved on last */
 	uint64_t start_ns;       /* CLOCK_MONOTONIC at tick 0 */
 	uint64_t chunk_since_ns; /* when the chunk got its first content; 0: empty */
 	struct addrmap map;

@@ -122,6 +122,11 @@ bool writer_root_is_open(void)
 	return atomic_load(&writer.n_root_open) > 0;
 }
 
+uint32_t writer_open_files(void)
+{
+	return atomic_load(&writer.n_open);
+}
+
 bool writer_is_idle(void)
 {
 	return atomic_load(&writer.n_open) == 0 && queue_length() == 0;

@@ -25,6 +25,9 @@ void writer_file_opened(bool is_root);
 /* No file is open or will be opened by what is in the queue. */
 bool writer_is_idle(void);
 
+/* Files that are not closed yet: of every process that is alive, and of the dead whose files are still being written. */
+uint32_t writer_open_files(void);
+
 /* Is a file of the root open? */
 bool writer_root_is_open(void);
 
