@@ -155,8 +155,7 @@ static void say_files(const struct session_files *files)
 	if (files->n_items == 1)
 		say("trace in '%s'", files->items[0]);
 	else
-		say("traces of %zu processes in '%s' to '%s'", files->n_items, files->items[0],
-		    files->items[files->n_items - 1]);
+		say("traces in '%s' and %zu more beside it", files->items[0], files->n_items - 1);
 }
 
 /* After a failure the traces may tell why. */
