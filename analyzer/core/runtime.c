@@ -180,6 +180,16 @@ static bool kept_inside(const struct frame_view *const *frames, size_t n_inner)
 	return false;
 }
 
+/* getaddrinfo fills caches on its way (configuration files, address scopes). In a libc without names they are told by their
+ * depth: what it gives away, it and gaih_inet allocate themselves. */
+static bool is_nameless_cache(const struct frame_view *const *frames, size_t n_inner)
+{
+	size_t n_nameless = 0;
+	while (n_nameless < n_inner && !frames[n_nameless]->function[0])
+		n_nameless++;
+	return n_nameless >= 3 && n_nameless == n_inner - 1 && !strcmp(frames[n_inner - 1]->function, "getaddrinfo");
+}
+
 bool runtime_owns(const struct frame_view *const *frames, size_t n_frames, runtime_callee *callee, void *callee_arg)
 {
 	if (!n_frames)
@@ -194,7 +204,7 @@ bool runtime_owns(const struct frame_view *const *frames, size_t n_frames, runti
 		n_inner++;
 	if (!n_inner || calls_back(frames[0]->function) || keeps_for_program(frames[0]->function))
 		return false;
-	if (is_loader(frames[0]) || kept_inside(frames, n_inner))
+	if (is_loader(frames[0]) || kept_inside(frames, n_inner) || is_nameless_cache(frames, n_inner))
 		return true;
 	const char *entry = frames[n_inner - 1]->function;
 	if (!entry[0] && n_inner < n_frames && callee)

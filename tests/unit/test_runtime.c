@@ -134,6 +134,10 @@ static void caches_behind_handed_over_blocks(void **state)
 	assert_true(owns("tsearch@c ?@c ?@c __gconv_open@c iconv_open@c main@p"));
 	assert_true(owns("?@c ?@c mbrtowc@c ?@c regcomp@c main@p"));
 	assert_true(owns("__resolv_conf_load@c ?@c getaddrinfo@c main@p"));
+	assert_true(owns("?@c ?@c ?@c getaddrinfo@c main@p"));
+	assert_false(owns("?@c ?@c getaddrinfo@c main@p"));
+	assert_false(owns("strdup@c ?@c ?@c getaddrinfo@c main@p"));
+	assert_false(owns("?@c ?@c ?@c fopen@c main@p"));
 	assert_true(owns("_nl_load_locale@c newlocale@c main@p"));
 }
 
