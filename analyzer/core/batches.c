@@ -43,7 +43,7 @@ double poisson_bound99(uint64_t count, bool upper)
 	return (low + high) / 2;
 }
 
-static double sum_of(struct batches b)
+double batches_sum(struct batches b)
 {
 	double sum = 0;
 	for (size_t i = 0; i < b.n; i++)
@@ -53,7 +53,7 @@ static double sum_of(struct batches b)
 
 double batches_mean(struct batches b)
 {
-	return b.n ? sum_of(b) / (double)b.n : 0;
+	return b.n ? batches_sum(b) / (double)b.n : 0;
 }
 
 /* Sum of the p-th powers of the distances to mu. */
@@ -135,7 +135,7 @@ struct bounds batches_bounds(struct batches b)
 		return (struct bounds){0, 0};
 	if (b.n < 4)
 		return (struct bounds){0, INFINITY};
-	double m = (double)b.n, n = (double)nonzero, sum = sum_of(b), largest = 0;
+	double m = (double)b.n, n = (double)nonzero, sum = batches_sum(b), largest = 0;
 	for (size_t i = 0; i < b.n; i++)
 		largest = fmax(largest, b.y[i]);
 	double width = half_width(b);

@@ -31,6 +31,7 @@ static inline struct batches batches_second_half(struct batches b)
 	return batches_slice(b, b.n / 2, b.n);
 }
 
+double batches_sum(struct batches b);
 double batches_mean(struct batches b);
 double batches_deviation(struct batches b); /* of the sample: n - 1 */
 size_t batches_nonzero(struct batches b);

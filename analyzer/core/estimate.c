@@ -23,55 +23,78 @@ struct group {          /* stacks of one ageing and class */
 
 struct run {
 	const struct estimate_input *in;
-	double batch_ops, scale;      /* scale: from bytes per batch to bytes per 100 operations */
-	size_t n_batches, warm;       /* batches before `warm` are warm-up: the first quarter */
-	size_t end[ESTIMATE_AGEINGS]; /* first batch too young for the ageing */
+	const struct estimate_plan *plan;
+	double scale; /* from bytes per batch to bytes per 100 operations */
 	struct group groups[ESTIMATE_AGEINGS][N_CLASSES];
 	struct group pool; /* stacks that never freed and acted in one or two batches: judged together */
 	double recent;
-	double *memory, *bytes, *blocks; /* memory holds all series; the last two are one stack's */
+	double sum_bytes, sum_later_bytes; /* of what counts, and of those what was freed later */
+	double *memory, *bytes, *blocks;   /* memory holds all series; the last two are one stack's */
 };
 
-static size_t batch_of(const struct run *r, double birth)
+/* The survivors of one stack, by birth. */
+struct survivors {
+	const struct estimate_block *blocks;
+	size_t n;
+	const struct estimate_deaths *deaths;
+};
+
+/* What one stack's survivors are, up to the batch where they become too young. */
+struct spread {
+	double events[2]; /* operations that left something, in both halves of that time */
+	double bytes, later_bytes; /* after the warm-up */
+	double first, last;
+};
+
+const char *rate_class_name(enum rate_class rate_class)
 {
-	size_t j = (size_t)(birth / r->batch_ops);
-	return j < r->n_batches ? j : r->n_batches - 1;
+	static const char *const names[] = {[RATE_NONE] = "none",
+	    [RATE_ONCE] = "once",
+	    [RATE_TURNOVER] = "turnover",
+	    [RATE_FILLING] = "filling",
+	    [RATE_SPARSE] = "sparse",
+	    [RATE_STEADY] = "steady"};
+	return names[rate_class];
 }
 
-static double usual_batch(double n_ops)
+double estimate_usual_batch(double n_ops)
 {
 	if (n_ops < 2000)
 		return n_ops / 20;
 	return 100 * ceil(n_ops / 40000); /* at most 400 batches */
 }
 
-static void layout(struct run *r, const struct estimate_input *in)
+void estimate_plan(struct estimate_plan *plan, double n_ops, double batch_ops)
 {
-	r->in = in;
-	r->batch_ops = in->batch_ops > 0 ? in->batch_ops : usual_batch(in->n_ops);
-	r->scale = 100 / r->batch_ops;
-	r->n_batches = (size_t)(in->n_ops / r->batch_ops);
-	r->warm = (size_t)ceil(in->n_ops / 4 / r->batch_ops);
+	*plan = (struct estimate_plan){.n_ops = n_ops};
+	plan->batch_ops = batch_ops > 0 ? batch_ops : estimate_usual_batch(n_ops);
+	if (!(plan->batch_ops > 0))
+		return;
+	plan->n_batches = (size_t)(n_ops / plan->batch_ops + 1e-9);
+	plan->warm = (size_t)ceil(n_ops / 4 / plan->batch_ops);
 	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
-		r->end[a] = (size_t)((in->n_ops - in->n_ops / ageing_divisor[a]) / r->batch_ops + 1e-9);
+		plan->end[a] = (size_t)((n_ops - n_ops / ageing_divisor[a]) / plan->batch_ops + 1e-9);
 }
 
-void estimate_count_death(struct estimate_deaths *deaths, double n_ops, double birth, double death)
+static size_t batch_of(const struct estimate_plan *plan, double birth)
 {
-	double age = death - birth;
-	if (age <= n_ops / 32)
+	size_t j = (size_t)(birth / plan->batch_ops);
+	return j < plan->n_batches ? j : plan->n_batches - 1;
+}
+
+void estimate_count_death(const struct estimate_plan *plan, struct estimate_deaths *deaths, double birth, double age)
+{
+	if (age <= plan->n_ops / 32)
 		return;
-	struct run r;
-	layout(&r, &(struct estimate_input){.n_ops = n_ops});
 	deaths->all++;
-	size_t j = batch_of(&r, birth);
+	size_t j = batch_of(plan, birth);
 	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
-		deaths->late[a] += j >= r.warm && j < r.end[a] && age > n_ops / ageing_divisor[a] / 2;
+		deaths->late[a] += j >= plan->warm && j < plan->end[a] && age > plan->n_ops / ageing_divisor[a] / 2;
 }
 
 static int allocate_series(struct run *r)
 {
-	size_t n_series = 2 * (ESTIMATE_AGEINGS * N_CLASSES + 2), n = r->n_batches;
+	size_t n_series = 2 * (ESTIMATE_AGEINGS * N_CLASSES + 2), n = r->plan->n_batches;
 	r->memory = calloc(n_series * n, sizeof(double));
 	if (!r->memory)
 		return TIDEMARK_ERR_MEMORY;
@@ -95,21 +118,14 @@ static void group_add(struct group *g, const struct run *r, size_t end, double e
 	}
 }
 
-/* The survivors of one stack, by birth. */
-struct survivors {
-	const struct estimate_block *blocks;
-	size_t n;
-	const struct estimate_deaths *deaths;
-};
-
 /* Smallest ageing beyond which deaths are rare beside survivors. *settled: one was found; *n: its survivors. */
 static int choose_ageing(const struct run *r, const struct survivors *s, bool *settled, uint64_t *n)
 {
 	for (int a = 0;; a++) {
 		*n = 0;
 		for (size_t i = 0; i < s->n; i++) {
-			size_t j = batch_of(r, s->blocks[i].birth);
-			*n += j >= r->warm && j < r->end[a];
+			size_t j = batch_of(r->plan, s->blocks[i].birth);
+			*n += j >= r->plan->warm && j < r->plan->end[a];
 		}
 		uint64_t late = s->deaths->late[a];
 		*settled = (a == 0 && late == 0) || *n >= SURVIVORS_PER_LATE_DEATH * (late + 2);
@@ -118,33 +134,40 @@ static int choose_ageing(const struct run *r, const struct survivors *s, bool *s
 	}
 }
 
-/* Spread the survivors born before batch `end` over r->bytes and r->blocks. returns: operations that left something, in both
- * halves of the time up to `end`. blocks of one operation stand together, because they are sorted by birth within a stack. */
-static void spread(const struct run *r, const struct survivors *s, size_t end, double events[2])
+/* Spread the survivors born before batch `end` over r->bytes and r->blocks. Blocks of one operation stand together,
+ * because they are sorted by birth within a stack. */
+static struct spread spread_out(const struct run *r, const struct survivors *s, size_t end)
 {
-	memset(r->bytes, 0, r->n_batches * sizeof(double));
-	memset(r->blocks, 0, r->n_batches * sizeof(double));
-	events[0] = events[1] = 0;
-	double last = -1;
+	struct spread out = {0};
+	double last_op = -1;
+	memset(r->bytes, 0, r->plan->n_batches * sizeof(double));
+	memset(r->blocks, 0, r->plan->n_batches * sizeof(double));
 	for (size_t i = 0; i < s->n; i++) {
 		const struct estimate_block *b = &s->blocks[i];
-		size_t j = batch_of(r, b->birth);
+		size_t j = batch_of(r->plan, b->birth);
 		if (j >= end)
 			continue;
 		r->bytes[j] += b->size_bytes;
 		r->blocks[j]++;
+		if (j >= r->plan->warm) {
+			out.bytes += b->size_bytes;
+			out.later_bytes += b->freed_later ? b->size_bytes : 0;
+		}
 		double op = floor(b->birth);
-		if (op != last)
-			events[op >= (double)end * r->batch_ops / 2]++;
-		last = op;
+		if (op != last_op)
+			out.events[op >= (double)end * r->plan->batch_ops / 2]++;
+		out.first = last_op < 0 ? b->birth : out.first;
+		out.last = b->birth;
+		last_op = op;
 	}
+	return out;
 }
 
 static size_t count_batches(const struct run *r, const struct survivors *s)
 {
 	size_t n = 0, last = SIZE_MAX;
 	for (size_t i = 0; i < s->n; i++) {
-		size_t j = batch_of(r, s->blocks[i].birth);
+		size_t j = batch_of(r->plan, s->blocks[i].birth);
 		n += j != last;
 		last = j;
 	}
@@ -154,7 +177,7 @@ static size_t count_batches(const struct run *r, const struct survivors *s)
 /* What the youngest survivors suggest; they are too young to be counted, but a PASS must not overlook them. */
 static void add_recent(struct run *r, const struct survivors *s)
 {
-	double n_ops = r->in->n_ops, bytes = 0;
+	double n_ops = r->plan->n_ops, bytes = 0;
 	uint64_t k = 0;
 	for (size_t i = 0; i < s->n; i++) {
 		const struct estimate_block *b = &s->blocks[i];
@@ -169,7 +192,7 @@ static void add_recent(struct run *r, const struct survivors *s)
 
 static enum rate_class classify(const struct run *r, size_t end, bool settled, const double events[2])
 {
-	struct batches all = {r->bytes, end}, y = batches_slice(all, r->warm, end);
+	struct batches all = {r->bytes, end}, y = batches_slice(all, r->plan->warm, end);
 	if (!settled)
 		return RATE_TURNOVER;
 	if (batches_nonzero(y) < POOL_MAX_BATCHES)
@@ -185,29 +208,42 @@ static enum rate_class public_class(enum rate_class c, struct batches y)
 	return c == RATE_STEADY && 2 * batches_nonzero(y) <= y.n ? RATE_SPARSE : c;
 }
 
+/* Into a group, and into what is said of the stack. */
+static struct estimate_stack join(struct run *r, struct group *g, size_t end, const struct spread *s, enum rate_class c)
+{
+	struct batches y = {r->bytes + r->plan->warm, end - r->plan->warm};
+	struct batches blocks = {r->blocks + r->plan->warm, y.n};
+	struct estimate_stack stack = {.rate_class = public_class(c, y), .first_op = s->first, .last_op = s->last};
+	group_add(g, r, end, s->events[0] + s->events[1]);
+	r->sum_bytes += s->bytes;
+	r->sum_later_bytes += s->later_bytes;
+	if (c == RATE_FILLING) {
+		y = batches_second_half(y);
+		blocks = batches_second_half(blocks);
+	}
+	stack.bytes = batches_mean(y) * r->scale;
+	stack.blocks = batches_mean(blocks) * r->scale;
+	stack.freed_later = s->later_bytes > s->bytes / 2;
+	return stack;
+}
+
 static struct estimate_stack add_stack(struct run *r, const struct survivors *s)
 {
 	bool settled;
 	uint64_t n;
-	double events[2];
 	int a = choose_ageing(r, s, &settled, &n);
 	if (a == 0)
 		add_recent(r, s);
-	size_t end = r->end[a];
-	struct batches y = {r->bytes + r->warm, end - r->warm};
 	if (s->deaths->all == 0 && count_batches(r, s) < POOL_MAX_BATCHES) {
-		spread(r, s, r->end[0], events);
-		group_add(&r->pool, r, r->end[0], events[0] + events[1]);
-		y.n = r->end[0] - r->warm;
-		return (struct estimate_stack){RATE_ONCE, batches_mean(y) * r->scale};
+		struct spread few = spread_out(r, s, r->plan->end[0]);
+		return join(r, &r->pool, r->plan->end[0], &few, RATE_ONCE);
 	}
 	if (n == 0)
-		return (struct estimate_stack){RATE_NONE, 0};
-	spread(r, s, end, events);
-	enum rate_class c = classify(r, end, settled, events);
-	group_add(&r->groups[a][c], r, end, events[0] + events[1]);
-	double rate = batches_mean(c == RATE_FILLING ? batches_second_half(y) : y) * r->scale;
-	return (struct estimate_stack){public_class(c, y), rate};
+		return (struct estimate_stack){.rate_class = RATE_NONE};
+	size_t end = r->plan->end[a];
+	struct spread many = spread_out(r, s, end);
+	enum rate_class c = classify(r, end, settled, many.events);
+	return join(r, &r->groups[a][c], end, &many, c);
 }
 
 /* Judge the pool as one stack and let it join a group. */
@@ -215,11 +251,10 @@ static void settle_pool(struct run *r)
 {
 	if (!r->pool.used)
 		return;
-	size_t end = r->end[0];
-	struct batches y = {r->pool.bytes + r->warm, end - r->warm};
+	size_t end = r->plan->end[0];
+	struct batches y = {r->pool.bytes + r->plan->warm, end - r->plan->warm};
 	struct batches count = {r->pool.blocks, end};
-	double n1 = batches_mean(batches_first_half(count)) * (double)(end / 2);
-	double n2 = batches_mean(batches_second_half(count)) * (double)(end - end / 2);
+	double n1 = batches_sum(batches_first_half(count)), n2 = batches_sum(batches_second_half(count));
 	size_t n = batches_nonzero(y);
 	if (n == 0)
 		return;
@@ -230,13 +265,12 @@ static void settle_pool(struct run *r)
 }
 
 /* Only the later half of a filling group counts; its lower bound only when it has flattened out. */
-static struct bounds filling_bounds(struct batches full, struct batches y, double events, double *mean)
+static struct bounds filling_bounds(struct batches full, struct batches y, double events)
 {
 	struct batches y2 = batches_second_half(y);
 	struct bounds b = batches_bounds(y2);
 	double n = (double)y2.n, error;
-	b.high = fmax(b.high, poisson_bound99(0, true) / n * batches_mean(full) * (double)full.n / events);
-	*mean = batches_mean(y2);
+	b.high = fmax(b.high, poisson_bound99(0, true) / n * batches_sum(full) / events);
 	double inside = batches_difference(batches_first_half(y2), batches_second_half(y2), &error);
 	double decline = fmax(0, inside + 6 * batches_deviation(y2) / sqrt(n));
 	double overall = batches_difference(batches_first_half(full), batches_second_half(full), &error);
@@ -268,21 +302,41 @@ static double rising_high(struct batches y, double high)
 	return high;
 }
 
-static void add_group(const struct run *r, int a, enum rate_class c, struct estimate *out)
+/* returns: its rate */
+static double add_group(const struct run *r, int a, enum rate_class c, struct estimate *out)
 {
 	const struct group *g = &r->groups[a][c];
-	struct batches full = {g->bytes, r->end[a]}, y = batches_slice(full, r->warm, full.n);
-	double mean = batches_mean(y);
-	struct bounds b;
+	struct batches full = {g->bytes, r->plan->end[a]}, y = batches_slice(full, r->plan->warm, full.n);
+	struct batches counted = c == RATE_FILLING ? batches_second_half(y) : y;
+	struct bounds b = {0, 0};
 	if (c == RATE_FILLING)
-		b = filling_bounds(full, y, g->events, &mean);
+		b = filling_bounds(full, y, g->events);
 	else if (c == RATE_STEADY)
 		b = steady_bounds(y);
 	else
-		b = (struct bounds){0, batches_bounds(y).high};
+		b.high = batches_bounds(y).high;
 	out->low += b.low * r->scale;
-	out->high += rising_high(y, b.high) * r->scale;
-	out->rate += mean * r->scale;
+	out->strict_high += rising_high(y, b.high) * r->scale;
+	out->rate += batches_mean(counted) * r->scale;
+	size_t from = (size_t)(counted.y - g->bytes);
+	out->blocks += batches_mean((struct batches){g->blocks + from, counted.n}) * r->scale;
+	return batches_mean(counted);
+}
+
+static void add_groups(const struct run *r, struct estimate *out)
+{
+	double most = -1;
+	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
+		for (int c = 0; c < N_CLASSES; c++) {
+			if (!r->groups[a][c].used)
+				continue;
+			double rate = add_group(r, a, (enum rate_class)c, out);
+			struct batches y = {r->groups[a][c].bytes + r->plan->warm, r->plan->end[a] - r->plan->warm};
+			if (rate < most)
+				continue;
+			most = rate;
+			out->rate_class = public_class((enum rate_class)c, y);
+		}
 }
 
 static void add_all(struct run *r, struct estimate *out)
@@ -292,37 +346,32 @@ static void add_all(struct run *r, struct estimate *out)
 		uint32_t stack = in->blocks[i].stack;
 		for (end = i; end < in->n_blocks && in->blocks[end].stack == stack; end++)
 			;
+		if (in->suppressed && in->suppressed[stack] != in->of_suppressed)
+			continue;
 		struct estimate_stack s =
 		    add_stack(r, &(struct survivors){in->blocks + i, end - i, &in->deaths[stack]});
 		if (out->stacks)
 			out->stacks[stack] = s;
 	}
 	settle_pool(r);
-	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
-		for (int c = 0; c < N_CLASSES; c++)
-			if (r->groups[a][c].used)
-				add_group(r, a, (enum rate_class)c, out);
+	add_groups(r, out);
 	out->recent = r->recent;
+	out->freed_later = r->sum_later_bytes > r->sum_bytes / 2;
 }
 
 int estimate_run(const struct estimate_input *in, struct estimate *out)
 {
 	struct estimate_stack *stacks = out->stacks;
-	*out = (struct estimate){.high = INFINITY, .stacks = stacks};
-	if (stacks)
-		memset(stacks, 0, in->n_stacks * sizeof(*stacks));
-	if (in->n_ops < ESTIMATE_MIN_OPS)
+	*out = (struct estimate){.high = INFINITY, .strict_high = INFINITY, .stacks = stacks};
+	if (in->plan->n_ops < ESTIMATE_MIN_OPS)
 		return TIDEMARK_OK;
-	struct run r = {0};
-	layout(&r, in);
+	struct run r = {.in = in, .plan = in->plan, .scale = 100 / in->plan->batch_ops};
 	if (allocate_series(&r))
 		return TIDEMARK_ERR_MEMORY;
-	out->batch_ops = r.batch_ops;
-	out->n_batches = (uint32_t)r.n_batches;
-	out->high = 0;
+	out->strict_high = 0;
 	add_all(&r, out);
-	if (in->n_ops < ESTIMATE_MIN_PASS)
-		out->high = INFINITY;
+	if (in->plan->n_ops >= ESTIMATE_MIN_PASS)
+		out->high = out->strict_high;
 	free(r.memory);
 	return TIDEMARK_OK;
 }

@@ -1,6 +1,6 @@
 /* The leak rate: bytes that operations leave behind for good, per 100 operations, with a 99 % one-sided bound each way.
  * Definition, formulas and limits: docs/metrics.md, "Leak rate". Enters: what survived to the end of the last operation and how
- * often blocks of each stack died late. Leaves: estimate, bounds and a class per stack. No I/O; threads: any, no state. */
+ * often blocks of each stack died late. Leaves: estimate, bounds and a class per stack. Pure; threads: any. */
 #ifndef ESTIMATE_H
 #define ESTIMATE_H
 
@@ -21,11 +21,24 @@ enum rate_class {      /* by rising claim on the reader's attention */
 	RATE_STEADY,
 };
 
+/* How time, counted in completed operations, is cut into batches and ages. */
+struct estimate_plan {
+	double n_ops, batch_ops;
+	size_t n_batches;
+	size_t warm;                  /* batches before it are warm-up: the first quarter */
+	size_t end[ESTIMATE_AGEINGS]; /* first batch too young for the ageing */
+};
+
+/* batch_ops: 0 for the usual: 100; n_ops / 20 below 2000 operations; so many hundreds that there are at most 400 batches */
+void estimate_plan(struct estimate_plan *plan, double n_ops, double batch_ops);
+double estimate_usual_batch(double n_ops);
+
 /* A block alive at the end of the last operation. Sorted by stack, then by birth. */
 struct estimate_block {
-	uint32_t stack; /* 0..n_stacks-1 */
-	double birth;   /* operations completed at its birth, 0 <= birth < n_ops */
+	double birth; /* operations completed at its birth, 0 <= birth < n_ops */
 	double size_bytes;
+	uint32_t stack;   /* 0..n_stacks-1 */
+	bool freed_later; /* after the last operation */
 };
 
 /* The blocks of one stack that were freed before the end of the last operation, at an age above n_ops / 32. */
@@ -34,34 +47,43 @@ struct estimate_deaths {
 	uint64_t late[ESTIMATE_AGEINGS]; /* see estimate_count_death */
 };
 
+/* Count a death if it matters: call it for every block freed before the end of the last operation.
+ * birth: operations completed at its birth; age: completed between birth and death */
+void estimate_count_death(const struct estimate_plan *plan, struct estimate_deaths *deaths, double birth, double age);
+
 struct estimate_input {
-	double n_ops;
+	const struct estimate_plan *plan;
 	uint32_t n_stacks;
 	const struct estimate_block *blocks;
 	size_t n_blocks;
 	const struct estimate_deaths *deaths; /* n_stacks */
-	double batch_ops;                     /* 0: the usual */
+	const bool *suppressed;               /* n_stacks; NULL: none */
+	bool of_suppressed;                   /* take the suppressed stacks alone instead of the others */
 };
 
-struct estimate_stack {
+struct estimate_stack { /* means over the batches that count, per 100 operations */
 	enum rate_class rate_class;
-	double rate; /* bytes per 100 operations, mean over the batches that count */
+	double bytes, blocks;
+	bool freed_later;         /* most of the bytes that count */
+	double first_op, last_op; /* births of the first and the last block that counts */
 };
 
 struct estimate {
-	double rate, low, high; /* bytes per 100 operations; high is INFINITY when nothing bounds it */
-	double recent;          /* lower bound of what the youngest blocks suggest; can only stop a PASS */
-	double batch_ops;
-	uint32_t n_batches;
-	struct estimate_stack *stacks; /* n_stacks; the caller's memory or NULL */
+	double rate, low, high;     /* bytes per 100 operations; high is INFINITY when nothing bounds it */
+	double strict_high;         /* the same, but also where there are too few operations for a bound to pass by */
+	double recent;              /* lower bound of what the youngest blocks suggest; can only stop a PASS */
+	double blocks;              /* per 100 operations */
+	enum rate_class rate_class; /* of what leaves most */
+	bool freed_later;           /* most of the bytes that count */
+	struct estimate_stack
+	    *stacks; /* n_stacks; the caller's memory or NULL; those of `in` that are taken are filled */
 };
 
-/* Count a death in `deaths` if it matters: call it for every block freed before the end of the last operation.
- * birth, death: operations completed at these instants. */
-void estimate_count_death(struct estimate_deaths *deaths, double n_ops, double birth, double death);
-
-/* The estimate over all stacks of `in`. out->stacks is filled when not NULL.
+/* The estimate over all stacks of `in` that are taken.
  * returns: 0, or TIDEMARK_ERR_MEMORY; cost: O(blocks + stacks x batches) */
 int estimate_run(const struct estimate_input *in, struct estimate *out);
+
+/* "none", "once", "turnover", "filling", "sparse", "steady" */
+const char *rate_class_name(enum rate_class rate_class);
 
 #endif

@@ -41,6 +41,7 @@ struct op_entry {
 	uint32_t n_batches;
 	double batch_ops;           /* operations in a batch */
 	double estimate, low, high; /* bytes per 100 operations, 99 % one-sided each; high may be INFINITY */
+	double strict_high;         /* the upper bound also where high is INFINITY for want of operations */
 	double recent;              /* lower bound of what the youngest blocks suggest; can only stop a PASS */
 	double detectable;          /* the smallest leak that the run could have seen, bytes per 100 */
 	double plain;               /* growth from the end of the warm-up to the end, bytes per 100; may be negative */
@@ -95,7 +96,7 @@ enum op_verdict { OP_PASS, OP_FAIL, OP_INCONCLUSIVE, OP_INCOMPLETE /* neither ma
 
 struct op_judgement {
 	enum op_verdict verdict;
-	uint64_t needed_ops; /* INCONCLUSIVE: operations that would decide, about; 0: more of them would not help */
+	uint64_t needed_ops; /* INCONCLUSIVE: operations that would decide, about; 0: nobody can tell */
 	char reason[256];    /* one sentence for people, lower case, no full stop */
 };
 
@@ -104,8 +105,5 @@ struct op_judgement {
  * plain:  judge entry->plain alone: two verdicts, no statistics */
 struct op_judgement operations_verdict(
     const struct operations *operations, const struct op_entry *entry, double budget, bool strict, bool plain);
-
-/* "none", "once", "turnover", "filling", "sparse", "steady" */
-const char *rate_class_name(enum rate_class rate_class);
 
 #endif

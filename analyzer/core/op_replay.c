@@ -1,0 +1,426 @@
+/* Births and deaths on the axes of operations: see op_replay.h. A block of the trace is cut into spans in which thread,
+ * operation and position stay the same, as in replay.c. */
+#include "core/op_replay.h"
+
+#include <stdlib.h>
+
+#include "base/array.h"
+#include "core/op_track.h"
+#include "core/pieces.h"
+
+#define AHEAD 8
+#define FAR_AHEAD 32
+static_assert(FAR_AHEAD < BLOCK_OLD_PAD, "old may be read that far past its end");
+
+struct op_replay { /* of one file */
+	struct op_sums *sums;
+	const struct op_file *file;
+	struct trace *trace;
+	uint32_t index;
+	struct pieces pieces;
+	struct op_track track;
+	struct op_cursor cursor;
+	uint32_t *cell_of_node; /* of the total: index + 1 */
+	size_t cell_of_node_capacity;
+	uint32_t *axis_of_name; /* by string: axis + 1 */
+	size_t axis_of_name_capacity;
+	bool timed;   /* other files or marks share the axes: time matters */
+	bool failed;  /* memory was short inside a callback */
+	uint32_t now; /* position on the total's axis */
+	bool ended;   /* the total's axis, for this file */
+	bool alive;   /* what is being counted was not freed, the file is over */
+};
+
+static int no_memory(struct err *err)
+{
+	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+}
+
+/* --- sums --- */
+
+void op_sums_init(struct op_sums *sums, struct op_axes *axes)
+{
+	*sums = (struct op_sums){.axes = axes};
+	op_stacks_init(&sums->stacks, axes->n_files);
+}
+
+void op_sums_release(struct op_sums *sums)
+{
+	op_stacks_release(&sums->stacks);
+	idtable_release(&sums->cell_ids);
+	free(sums->cells);
+	free(sums->left);
+	*sums = (struct op_sums){0};
+}
+
+struct wanted_cell {
+	const struct op_sums *sums;
+	uint32_t axis, stack;
+};
+
+static bool same_cell(const void *arg, uint32_t id)
+{
+	const struct wanted_cell *w = arg;
+	return w->sums->cells[id].stack == w->stack && w->sums->cells[id].axis == w->axis;
+}
+
+/* returns: UINT32_MAX when memory is short */
+static uint32_t find_cell(struct op_replay *r, uint32_t axis, uint32_t node)
+{
+	struct op_sums *sums = r->sums;
+	struct wanted_cell wanted = {sums, axis, op_stacks_id(&sums->stacks, r->trace, node)};
+	if (wanted.stack == UINT32_MAX)
+		return UINT32_MAX;
+	uint64_t hash = idtable_hash_number(axis, wanted.stack);
+	uint32_t id = idtable_find(&sums->cell_ids, hash, same_cell, &wanted);
+	if (id != IDTABLE_NONE)
+		return id;
+	id = (uint32_t)sums->n_cells;
+	if (id == UINT32_MAX || ARRAY_RESERVE(sums->cells, sums->cells_capacity, sums->n_cells + 1) < 0 ||
+	    idtable_add(&sums->cell_ids, hash, id) < 0)
+		return UINT32_MAX;
+	sums->cells[sums->n_cells++] =
+	    (struct op_cell){.axis = axis, .stack = wanted.stack, .file = r->index, .node = node};
+	return id;
+}
+
+static uint32_t cell_of(struct op_replay *r, uint32_t axis, uint32_t node)
+{
+	if (axis)
+		return find_cell(r, axis, node);
+	uint32_t *known = &r->cell_of_node[node];
+	if (!*known)
+		*known = find_cell(r, 0, node) + 1;
+	return *known - 1;
+}
+
+/* --- ends --- */
+
+/* The end of a piece, or of the recording, as one axis sees it. */
+struct ending {
+	uint32_t axis, birth, now;
+	const struct piece *piece;
+	uint64_t size;
+	bool outlived; /* the piece has outlived the operation that it was born in */
+};
+
+/* It is alive at the end of the axis' last operation. */
+static void leave(struct op_replay *r, struct op_cell *cell, const struct ending *e)
+{
+	struct op_sums *sums = r->sums;
+	if (ARRAY_RESERVE(sums->left, sums->left_capacity, sums->n_left + 1) < 0) {
+		r->failed = true;
+		return;
+	}
+	cell->left_blocks++;
+	cell->left_bytes += e->size;
+	double weight, birth = op_axis_birth(&sums->axes->items[e->axis], e->birth, &weight);
+	sums->left[sums->n_left++] = (struct estimate_block){.birth = birth,
+	    .size_bytes = weight * (double)e->size,
+	    .stack = (uint32_t)(cell - sums->cells),
+	    .freed_later = !r->alive && r->ended};
+}
+
+/* It was freed while operations of the axis were still to come. */
+static void die(struct op_replay *r, struct op_cell *cell, const struct ending *e)
+{
+	const struct op_axis *axis = &r->sums->axes->items[e->axis];
+	double weight, birth = op_axis_birth(axis, e->birth, &weight);
+	estimate_count_death(&axis->plan, &cell->deaths, birth, e->now - e->birth);
+}
+
+static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const struct piece *piece, uint64_t size)
+{
+	const struct op_axis *axis = &r->sums->axes->items[index];
+	struct ending e = {.axis = index, .birth = birth, .piece = piece, .size = size};
+	if (birth >= axis->n_ops)
+		return;
+	e.now = index ? op_cursor_position(&r->cursor, index) : r->now;
+	bool left = r->alive || (index ? op_cursor_ended(&r->cursor, index) : r->ended);
+	/* what stood before the first operation belongs to none */
+	if (e.now > birth && (piece->op || birth))
+		e.outlived = !piece->op || !op_track_is_open(&r->track, piece->op);
+	if (!left && !e.outlived && (uint64_t)(e.now - birth) * 32 <= axis->n_ops)
+		return;
+	uint32_t id = cell_of(r, index, piece->node);
+	if (id == UINT32_MAX) {
+		r->failed = true;
+		return;
+	}
+	struct op_cell *cell = &r->sums->cells[id];
+	cell->outlived_blocks += e.outlived;
+	cell->outlived_bytes += e.outlived ? size : 0;
+	if ((uint64_t)birth * 4 < axis->n_ops && (left || (uint64_t)e.now * 4 >= axis->n_ops))
+		cell->warm_bytes += size;
+	if (left)
+		leave(r, cell, &e);
+	else
+		die(r, cell, &e);
+}
+
+/* Whether no operation has been completed since the birth that could matter. */
+static inline bool is_young(const struct op_replay *r, const struct piece *piece)
+{
+	if (r->now != piece->birth || r->ended || r->alive)
+		return false;
+	return !piece->name || (op_cursor_position(&r->cursor, piece->name) == piece->name_birth &&
+	                           !op_cursor_ended(&r->cursor, piece->name));
+}
+
+static inline void end_piece(struct op_replay *r, const struct piece *piece, uint64_t size)
+{
+	if (is_young(r, piece))
+		return;
+	end_on(r, 0, piece->birth, piece, size);
+	if (piece->name)
+		end_on(r, piece->name, piece->name_birth, piece, size);
+}
+
+/* returns: false when the block is not alive */
+static inline bool end_block(struct op_replay *r, uint64_t number)
+{
+	uint32_t at = pieces_take(&r->pieces, number);
+	if (__builtin_expect(at == PIECE_NONE, 0))
+		return false;
+	do {
+		struct piece piece = r->pieces.items[at];
+		uint64_t size;
+		at = pieces_drop(&r->pieces, at, &size);
+		end_piece(r, &piece, size);
+	} while (at != PIECE_NONE);
+	return true;
+}
+
+/* returns: 1; 0 when the block is not alive; -1 when memory is short */
+static int move_block(struct op_replay *r, uint64_t number, const struct piece *to)
+{
+	uint32_t newest = pieces_take(&r->pieces, number);
+	if (newest == PIECE_NONE)
+		return 0;
+	for (bool more = to->total < r->pieces.items[newest].total; more;) {
+		struct piece piece = r->pieces.items[newest];
+		uint64_t size;
+		more = pieces_shrink(&r->pieces, &newest, to->total, &size);
+		if (size)
+			end_piece(r, &piece, size);
+	}
+	return pieces_move(&r->pieces, newest, *to) < 0 ? -1 : 1;
+}
+
+/* --- the file's end --- */
+
+static void count_alive(void *arg, uint32_t newest)
+{
+	struct op_replay *r = arg;
+	for (uint32_t at = newest + 1; at;) {
+		const struct piece *piece = &r->pieces.items[at - 1];
+		at = piece->older;
+		end_piece(r, piece, piece->total - (at ? r->pieces.items[at - 1].total : 0));
+	}
+}
+
+static void look_at_clock(struct op_replay *r)
+{
+	r->now = op_cursor_position(&r->cursor, 0);
+	r->ended = op_cursor_ended(&r->cursor, 0);
+}
+
+static void finish(struct op_replay *r)
+{
+	op_cursor_time(&r->cursor, r->file->start + r->trace->end_tick);
+	look_at_clock(r);
+	/* A helper's memory is gone with it, while the service works on. */
+	bool gone = r->sums->axes->n_files > 1 && r->trace->complete && op_cursor_is_helper(&r->cursor);
+	r->alive = !gone || r->ended;
+	pieces_each(&r->pieces, count_alive, r);
+}
+
+/* --- events --- */
+
+struct place {
+	uint32_t event, alloc, ref;
+	uint32_t run, step, rare;
+	uint32_t run_end;
+};
+
+static int not_alive(const struct trace_block *b, uint32_t event, uint64_t number, struct err *err)
+{
+	return err_set(err, TIDEMARK_ERR_CORRUPT,
+	    "block %llu at offset %llu: event %llu ends allocation %llu, which is not alive",
+	    (unsigned long long)b->index, (unsigned long long)b->offset, (unsigned long long)(b->first_event + event),
+	    (unsigned long long)number);
+}
+
+/* returns: the axis of a string; the first reading made one for each that names operations */
+static uint32_t axis_of(struct op_replay *r, uint32_t name)
+{
+	if (ARRAY_RESERVE(r->axis_of_name, r->axis_of_name_capacity, r->trace->n_strings) < 0) {
+		r->failed = true;
+		return 0;
+	}
+	uint32_t *known = &r->axis_of_name[name];
+	if (!*known)
+		*known = op_axes_find(r->sums->axes, r->trace->strings[name]) + 1;
+	return *known - 1;
+}
+
+/* What a block born now on this thread begins as. */
+static struct piece piece_of_thread(struct op_replay *r, uint32_t thread)
+{
+	struct piece piece = {.birth = r->now};
+	uint32_t name = op_track_current(&r->track, thread, &piece.op);
+	piece.name = piece.op ? axis_of(r, name) : op_cursor_upcoming(&r->cursor);
+	if (piece.name)
+		piece.name_birth = op_cursor_position(&r->cursor, piece.name);
+	return piece;
+}
+
+static inline void look_ahead(const struct op_replay *r, const struct trace_block *b, const struct place *at)
+{
+	__builtin_prefetch(live_near(&r->pieces.live, b->old[at->ref + FAR_AHEAD]), 1);
+	uint64_t entry = *live_near(&r->pieces.live, b->old[at->ref + AHEAD]);
+	__builtin_prefetch((const char *)((uintptr_t)r->pieces.items + (entry >> 32) * sizeof(struct piece)), 1);
+}
+
+static int run_span(struct op_replay *r, const struct trace_block *b, struct place *at, uint32_t end, struct err *err)
+{
+	struct piece piece = piece_of_thread(r, b->runs[at->run - 1].thread);
+	for (uint32_t i = at->event; i < end; i++) {
+		if (!block_bit(b->ops, i)) {
+			if (r->pieces.live.next)
+				look_ahead(r, b, at);
+			uint64_t number = b->old[at->ref++];
+			if (!end_block(r, number))
+				return not_alive(b, i, number, err);
+			continue;
+		}
+		bool moves = b->moves && block_bit(b->moves, at->alloc);
+		const struct trace_site *site = &b->site_table[b->sites[at->alloc++]];
+		piece.node = site->node;
+		piece.total = site->size_bytes;
+		if (moves) {
+			uint64_t number = b->old[at->ref++];
+			int result = move_block(r, number, &piece);
+			if (result <= 0)
+				return result ? no_memory(err) : not_alive(b, i, number, err);
+		} else if (pieces_add(&r->pieces, piece) < 0) {
+			return no_memory(err);
+		}
+	}
+	at->event = end;
+	return r->failed ? no_memory(err) : 0;
+}
+
+static int play_operation(struct op_replay *r, const struct trace_rare *rare, struct err *err)
+{
+	struct op_done done;
+	if (op_track_take(&r->track, rare, &done) < 0)
+		return no_memory(err);
+	if (rare->kind == TIDEMARK_RARE_MARK && rare->values[2])
+		op_cursor_mark(&r->cursor);
+	if (done.completed)
+		op_cursor_complete(&r->cursor, axis_of(r, done.name));
+	if (done.completed && done.outermost)
+		op_cursor_complete(&r->cursor, 0);
+	look_at_clock(r);
+	return 0;
+}
+
+static int play_rare(struct op_replay *r, const struct trace_block *b, const struct trace_rare *rare, struct err *err)
+{
+	switch (rare->kind) {
+	case TIDEMARK_RARE_IMPLICIT_FREE: {
+		uint64_t number = r->pieces.live.next - 1 - rare->values[0];
+		return end_block(r, number) ? 0 : not_alive(b, rare->position, number, err);
+	}
+	case TIDEMARK_RARE_MARK:
+	case TIDEMARK_RARE_OP_BEGIN:
+	case TIDEMARK_RARE_OP_END:
+	case TIDEMARK_RARE_OP_START:
+	case TIDEMARK_RARE_OP_FINISH:
+	case TIDEMARK_RARE_THREAD_END:
+		return play_operation(r, rare, err);
+	default:
+		return 0;
+	}
+}
+
+static int play_between(struct op_replay *r, const struct trace_block *b, struct place *at, struct err *err)
+{
+	for (; at->rare < b->n_rares && b->rares[at->rare].position == at->event; at->rare++) {
+		int result = play_rare(r, b, &b->rares[at->rare], err);
+		if (result < 0)
+			return result;
+	}
+	for (; at->step < b->n_steps && b->steps[at->step].position == at->event; at->step++)
+		if (r->timed) {
+			op_cursor_time(&r->cursor, r->file->start + b->steps[at->step].tick);
+			look_at_clock(r);
+		}
+	while (at->run < b->n_runs && at->run_end <= at->event)
+		at->run_end += b->runs[at->run++].n_events;
+	return 0;
+}
+
+static uint32_t span_end(const struct op_replay *r, const struct trace_block *b, const struct place *at)
+{
+	uint32_t end = at->run_end;
+	if (at->rare < b->n_rares && b->rares[at->rare].position < end)
+		end = b->rares[at->rare].position;
+	if (r->timed && at->step < b->n_steps && b->steps[at->step].position < end)
+		end = b->steps[at->step].position;
+	return end;
+}
+
+static int replay_block(struct op_replay *r, const struct trace_block *b, struct err *err)
+{
+	struct place at = {0};
+	if (ARRAY_RESERVE(r->cell_of_node, r->cell_of_node_capacity, r->trace->n_nodes) < 0)
+		return no_memory(err);
+	for (;;) {
+		int result = play_between(r, b, &at, err);
+		if (result < 0 || at.event == b->n_events)
+			return result;
+		result = run_span(r, b, &at, span_end(r, b, &at), err);
+		if (result < 0)
+			return result;
+	}
+}
+
+static int play(struct op_replay *r, void (*block_read)(void *arg), void *arg, uint64_t *bad, struct err *err)
+{
+	const struct trace_block *block;
+	int result;
+	while ((result = trace_next(r->trace, &block, err)) == 1) {
+		*bad = block->index;
+		result = replay_block(r, block, err);
+		if (result < 0)
+			return result;
+		if (block_read)
+			block_read(arg);
+	}
+	if (result < 0)
+		return result;
+	finish(r);
+	return r->failed ? no_memory(err) : 0;
+}
+
+int op_replay_file(struct op_sums *sums, uint32_t index, const struct op_file *file, void (*block_read)(void *arg),
+    void *arg, uint64_t *bad, struct err *err)
+{
+	struct op_replay r = {.sums = sums, .file = file, .trace = file->trace, .index = index};
+	r.timed = sums->axes->n_files > 1;
+	op_stacks_begin_file(&sums->stacks);
+	op_track_init(&r.track, file->endless, file->n_endless);
+	int result = op_cursor_init(&r.cursor, sums->axes, index) < 0 ? no_memory(err) : 0;
+	if (!result) {
+		look_at_clock(&r);
+		result = play(&r, block_read, arg, bad, err);
+	}
+	pieces_release(&r.pieces);
+	op_track_release(&r.track);
+	op_cursor_release(&r.cursor);
+	free(r.cell_of_node);
+	free(r.axis_of_name);
+	return result;
+}
