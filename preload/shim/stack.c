@@ -25,24 +25,17 @@
 #define LIBUNWIND_DEPTH 16384u /* deeper stacks lose their root: libunwind always begins at the leaf */
 
 #define WARM_UP 256u /* captures of a thread before it gets a recall */
-/* A shortcut that costs more than it saves is left off for REST captures. The memo needs longer to show its worth: it
- * remembers a stack when it comes for the second time. */
-#define TRAIL_WINDOW 256u
-#define TRAIL_REST 8192u
-#define MEMO_WINDOW 4096u
-#define MEMO_REST 4096u /* and twice as much each time that it does not pay, up to MEMO_REST_MAX */
-#define MEMO_REST_MAX 131072u
+/* After WINDOW walks in which the shortcuts cost more than they saved they are left off for REST captures. */
+#define WINDOW 256u
+#define REST 8192u
 
 struct stack_state {
 	uint32_t busy; /* set while the fields below change; found set: a handler left by siglongjmp in the middle */
 	uint32_t generation;
 	struct recall *recall; /* NULL until the thread has shown that it is worth it */
 	uint32_t rest;         /* captures to walk without trail and memo */
-	uint32_t memo_rest;    /* captures to do without the memo */
-	uint32_t next_rest;    /* for the memo, if it does not pay again */
 	uint32_t n_hits;       /* of the memo, since it was last judged */
-	uint32_t n_misses;
-	uint32_t n_walks; /* since the trail was last judged */
+	uint32_t n_walks;
 	uint64_t n_new_frames;
 	uint64_t n_frames;
 	struct unwind_walk walk;
@@ -256,35 +249,37 @@ static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
  * than walking it again; unless the memo answers most of the time. */
 static void judge(struct stack_state *s)
 {
-	if (s->memo_rest == 0 && ++s->n_misses + s->n_hits >= MEMO_WINDOW) {
-		bool pays = s->n_hits >= s->n_misses / 2;
-		if (!pays)
-			s->memo_rest = s->next_rest < MEMO_REST ? MEMO_REST : s->next_rest;
-		s->next_rest = pays ? 0 : s->memo_rest < MEMO_REST_MAX ? 2 * s->memo_rest : MEMO_REST_MAX;
-		s->n_hits = s->n_misses = 0;
-	}
 	s->n_new_frames += s->walk.n;
 	s->n_frames += s->walk.n + (uint64_t)(s->walk.join + 1);
-	if (++s->n_walks < TRAIL_WINDOW)
+	if (++s->n_walks < WINDOW)
 		return;
-	if (s->memo_rest && s->n_new_frames * 2 > s->n_frames)
-		s->rest = TRAIL_REST;
-	s->n_walks = 0;
+	if (s->n_hits < s->n_walks && s->n_new_frames * 2 > s->n_frames)
+		s->rest = REST;
+	s->n_hits = s->n_walks = 0;
 	s->n_new_frames = s->n_frames = 0;
 }
 
-/* Add the trail to the trie, from the innermost of its frames whose node is known. */
+/* The node of a frame of the trail; 0 when it has none yet. */
+static uint32_t find_node(struct unwind_known *frame)
+{
+	return frame->node ? frame->node : (frame->node = intern_find(frame->hash));
+}
+
+/* Add the trail to the trie. What the walk joined is most likely there, and most of the rest is not: the first frames
+ * below the join tell. */
 static __attribute__((noinline)) uint32_t add_trail(struct stack_state *s)
 {
 	struct recall *r = s->recall;
-	uint32_t known = r->n - 1;
+	uint32_t n_known = (uint32_t)(s->walk.join + 1);
 	uint32_t id = 0;
-	while (known > 0 && (id = r->frames[known - 1].node) == 0 && (id = intern_find(r->frames[known - 1].hash)) == 0)
-		known--;
-	if (known == 0 && r->broken)
+	while (n_known > 0 && (id = find_node(&r->frames[n_known - 1])) == 0)
+		n_known--;
+	if (n_known == 0 && r->broken)
 		id = stack_special(TIDEMARK_NODE_BROKEN);
-	for (uint32_t i = known; i < r->n; i++) {
-		struct unwind_known *frame = &r->frames[i];
+	for (uint32_t next; n_known < r->n && (next = find_node(&r->frames[n_known])) != 0; n_known++)
+		id = next;
+	for (; n_known < r->n; n_known++) {
+		struct unwind_known *frame = &r->frames[n_known];
 		frame->node = id = intern_node(frame->word, id, frame->hash);
 		if (id == 0)
 			break;
@@ -314,11 +309,11 @@ static uint32_t capture_by_trail(struct stack_state *s, uint64_t pc, uint64_t sp
 	if (!recall_add(r, w, seed_now()) || r->n > 2 * w->half)
 		return intern_walk(s);
 	struct unwind_known *leaf = &r->frames[r->n - 1];
-	uint32_t id = leaf->node ? leaf->node : intern_find(leaf->hash);
-	leaf->node = id ? id : add_trail(s);
-	id = leaf->node;
-	if (id != 0 && s->memo_rest == 0)
-		recall_remember(r, id, w->high);
+	uint32_t id = find_node(leaf);
+	if (!id)
+		id = add_trail(s);
+	if (id != 0)
+		recall_remember(r, id);
 	return id;
 }
 
@@ -339,16 +334,14 @@ static __attribute__((noinline)) uint32_t capture(struct stack_state *s, uint64_
 		walk(s, pc, sp, bp);
 		id = intern_walk(s);
 	}
-	if (s->memo_rest)
-		s->memo_rest--;
 	end(s);
 	return id;
 }
 
 uint32_t stack_capture(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
 {
-	if (s->recall && !s->memo_rest && is_sound(s) && sp - s->walk.low < s->walk.high - s->walk.low) {
-		uint32_t id = recall_find(s->recall, pc, sp, bp, s->walk.high);
+	if (s->recall && !s->rest && is_sound(s) && sp - s->walk.low < s->walk.high - s->walk.low) {
+		uint32_t id = recall_find(s->recall, pc, sp, bp);
 		if (id) {
 			s->n_hits++;
 			return id;

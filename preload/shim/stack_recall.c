@@ -1,43 +1,44 @@
 /* See stack_recall.h. */
 #include "stack_recall.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "intern.h"
 #include "shm.h"
 #include "unwind_rules.h"
 
-#define MAX_POINTS 24u /* that one key may depend on */
 #define UNIT_BITS 13
 #define UNIT_MASK ((1u << UNIT_BITS) - 1)
-#define HEAD_UNITS 4u
-#define SLOT_BITS 16 /* of a packed check: the slot's distance from sp; 48 are left for the value */
+#define SHAPE_UNITS(n_slots) ((offsetof(struct recall_shape, slots) + 2 * (n_slots) + 7) / 8)
 
-static_assert(sizeof(struct recall_entry) == HEAD_UNITS * sizeof(uint64_t), "arena unit");
+/* Of the hash over slots; odd, no structure: digits of the golden ratio, and the constants of wyhash and rrmxmx. */
+#define KEY_STEP 0x9e3779b97f4a7c15ull
+#define KEY_FIRST 0xa0761d6478bd642full
+#define KEY_SECOND 0xe7037ed1a0b428dbull
+#define KEY_BP 0x9fb21c651e98df25ull
+
 static_assert(RECALL_ARENA_UNITS <= UNIT_MASK, "units fit the index");
-static_assert(HEAD_UNITS + RECALL_CHECKS < RECALL_SEGMENT_UNITS, "any entry fits a segment");
+static_assert(SHAPE_UNITS(RECALL_CHECKS) < RECALL_SEGMENT_UNITS, "any shape fits a segment");
+static_assert(sizeof(struct recall_line) == 64, "a cache line");
 
-#define MAX_RECALLS 1024u /* threads that have one at a time: 72 MiB of address space; others walk */
+#define MAX_RECALLS 1024u /* threads that have one at a time: 128 MiB of address space; others walk */
 
 static inline uint64_t load(uint64_t slot)
 {
 	return *(const volatile uint64_t *)(uintptr_t)slot;
 }
 
-static inline uint64_t mix(uint64_t a, uint64_t b)
+/* Every bit of the result depends on every bit of both. */
+static inline uint64_t fold(uint64_t a, uint64_t b)
 {
-	uint64_t x = (a ^ b * 0x9e3779b97f4a7c15ull) * 0xd6e8feb86659fd93ull;
-	return x ^ x >> 32;
+	unsigned __int128 product = (unsigned __int128)a * b;
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline uint32_t tag_of(uint64_t key)
+static struct recall_shape *shape_at(struct recall *r, uint32_t unit)
 {
-	return (uint32_t)(key >> 32) & ~UNIT_MASK;
-}
-
-static struct recall_entry *entry_at(struct recall *r, uint32_t unit)
-{
-	return (struct recall_entry *)&r->arena[unit];
+	return (struct recall_shape *)&r->arena[unit];
 }
 
 void recall_reset(struct recall *r)
@@ -45,82 +46,87 @@ void recall_reset(struct recall *r)
 	r->n = 0;
 	r->n_checks = 0;
 	memset(r->index, 0, sizeof(r->index));
+	memset(r->lines, 0, sizeof(r->lines));
 }
 
-static inline uint16_t point_tag(uint64_t key)
+/* What the slots of a shape hold, as one number. Two at a time, each pair by another key, so that order counts; and
+ * added up, so that no product waits for the one before. */
+static inline uint64_t hash_slots(const struct recall_shape *shape, uint64_t sp, uint64_t bp)
 {
-	return (uint16_t)(key >> 48);
-}
-
-/* Where the walks of this key part: words above sp; 0 when they do not. */
-static inline uint16_t find_point(const struct recall *r, uint64_t key)
-{
-	const struct recall_point *pair = &r->points[key % RECALL_POINTS & ~1ull];
-	if (pair[0].tag == point_tag(key))
-		return pair[0].distance;
-	return pair[1].tag == point_tag(key) ? pair[1].distance : 0;
-}
-
-static void add_point(struct recall *r, uint64_t key, uint16_t distance)
-{
-	struct recall_point *pair = &r->points[key % RECALL_POINTS & ~1ull];
-	uint64_t way = pair[0].distance && pair[0].tag != point_tag(key);
-	if (way && pair[1].distance && pair[1].tag != point_tag(key))
-		way = r->victim++ % 2;
-	pair[way] = (struct recall_point){point_tag(key), distance};
-}
-
-/* A key for the walks that may be meant: from pc and sp on, the value of each slot where those that agreed so far have
- * parted. */
-static inline uint64_t find_key(const struct recall *r, uint64_t pc, uint64_t sp, uint64_t high)
-{
-	uint64_t key = mix(pc, sp);
-	for (uint32_t i = 0; i < MAX_POINTS; i++) {
-		uint64_t distance = find_point(r, key);
-		if (distance == 0 || sp + 8 * distance > high - 8)
-			break;
-		key = mix(key, load(sp + 8 * distance));
+	uint64_t hash = shape->seed, key = KEY_FIRST;
+	if (shape->bp_live)
+		hash += fold(bp ^ KEY_BP, KEY_STEP);
+	for (uint32_t i = 0; i < shape->n_slots; i += 2, key += KEY_STEP) {
+		uint64_t first = load(sp + 8ull * shape->slots[i]), second = load(sp + 8ull * shape->slots[i + 1]);
+		hash += fold(first ^ key, second ^ key ^ KEY_SECOND);
 	}
-	return key;
+	return hash;
 }
 
-static inline uint64_t packed_slot(uint64_t packed, uint64_t sp)
+static struct recall_line *line_of(struct recall *r, uint64_t key)
 {
-	return sp + 8 * (packed & ((1u << SLOT_BITS) - 1));
+	return &r->lines[(key >> 32) % RECALL_LINES];
 }
 
-/* returns: 0 when all stand, else a slot that does not */
-static inline uint64_t find_changed(const uint64_t *packed, uint32_t n, uint64_t sp)
+static inline uint32_t find_node(struct recall *r, uint64_t key)
 {
-	for (uint32_t i = 0; i < n; i++)
-		if (load(packed_slot(packed[i], sp)) != packed[i] >> SLOT_BITS)
-			return packed_slot(packed[i], sp);
+	const struct recall_line *line = line_of(r, key);
+	for (uint32_t i = 0; i < RECALL_LINE_NODES; i++)
+		if (line->key[i] == key)
+			return line->node[i];
 	return 0;
 }
 
-uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp, uint64_t high)
+static void add_node(struct recall *r, uint64_t key, uint32_t node)
 {
-	uint64_t key = find_key(r, pc, sp, high);
-	const uint32_t *set = r->index[key % RECALL_SETS];
-	uint32_t tag = tag_of(key);
-	uint64_t changed = 0;
-	uint32_t n_changed = 0;
+	struct recall_line *line = line_of(r, key);
+	uint32_t i = line->turn++ % RECALL_LINE_NODES;
+	line->key[i] = key;
+	line->node[i] = node;
+}
+
+static inline uint64_t mix(uint64_t pc, uint64_t sp)
+{
+	uint64_t x = (pc ^ sp * KEY_STEP) * 0xd6e8feb86659fd93ull;
+	return x ^ x >> 32;
+}
+
+static inline uint32_t tag_of(uint64_t place)
+{
+	return (uint32_t)(place >> 32) & ~UNIT_MASK;
+}
+
+/* Is this way of a set a shape for pc and sp? */
+static inline bool is_meant(struct recall *r, uint32_t way, uint32_t tag, uint64_t pc, uint64_t sp)
+{
+	if (way == 0 || (way & ~UNIT_MASK) != tag)
+		return false;
+	const struct recall_shape *shape = shape_at(r, way & UNIT_MASK);
+	return shape->pc == pc && shape->sp == sp;
+}
+
+static void put_first(uint32_t *set, uint32_t i)
+{
+	uint32_t way = set[i];
+	for (; i > 0; i--)
+		set[i] = set[i - 1];
+	set[0] = way;
+}
+
+uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp)
+{
+	uint64_t place = mix(pc, sp);
+	uint32_t *set = r->index[place % RECALL_SETS];
 	for (uint32_t i = 0; i < RECALL_WAYS; i++) {
-		if (set[i] == 0 || (set[i] & ~UNIT_MASK) != tag)
+		if (!is_meant(r, set[i], tag_of(place), pc, sp))
 			continue;
-		const struct recall_entry *e = entry_at(r, set[i] & UNIT_MASK);
-		if (e->pc != pc || e->sp != sp || (e->bp_live && e->bp != bp))
-			continue;
-		uint64_t slot = find_changed((const uint64_t *)(e + 1), e->n_checks, sp);
-		if (slot == 0)
-			return e->node;
-		changed = slot;
-		n_changed++;
+		uint32_t node = find_node(r, hash_slots(shape_at(r, set[i] & UNIT_MASK), sp, bp));
+		if (node) {
+			if (i)
+				put_first(set, i);
+			return node;
+		}
 	}
-	/* Too many for one key: from now on they part at this slot. The first that differs, from the leaf, is one that
-	 * all read. */
-	if (n_changed > 1 && (changed - sp) / 8 <= UINT16_MAX)
-		add_point(r, key, (uint16_t)((changed - sp) / 8));
 	return 0;
 }
 
@@ -203,7 +209,7 @@ bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed)
 	return i == 0;
 }
 
-/* The next segment, without the entries that it held. */
+/* The next segment, without the shapes that it held. */
 static void open_segment(struct recall *r)
 {
 	uint32_t start = (r->head / RECALL_SEGMENT_UNITS + 1) % RECALL_SEGMENTS * RECALL_SEGMENT_UNITS;
@@ -227,43 +233,58 @@ static uint32_t make_room(struct recall *r, uint32_t units)
 	return unit;
 }
 
-static uint32_t *choose_way(struct recall *r, uint64_t key)
+/* The i-th slot of the trail as a shape has it. */
+static inline uint64_t distance_of(const struct recall *r, uint32_t i, uint64_t sp)
 {
-	uint32_t *set = r->index[key % RECALL_SETS];
-	for (uint32_t i = 0; i < RECALL_WAYS; i++)
-		if (set[i] == 0)
-			return &set[i];
-	return &set[r->victim++ % RECALL_WAYS];
+	return (r->checks[i < r->n_checks ? i : r->n_checks - 1].slot - sp) / 8;
 }
 
-/* The trail's checks, leaf first. returns: false when one is too far away or its value too large, as no address is */
-static bool pack(const struct recall *r, uint64_t sp, uint64_t *packed)
+static bool is_shape_of_trail(const struct recall *r, const struct recall_shape *shape, const struct unwind_known *leaf)
 {
-	for (uint32_t i = r->n_checks; i-- > 0;) {
-		uint64_t distance = (r->checks[i].slot - sp) / 8;
-		if (distance >> SLOT_BITS || (r->checks[i].slot - sp) & 7 || r->checks[i].value >> (64 - SLOT_BITS))
+	if (shape->n_slots != ((r->n_checks + 1) & ~1u) || shape->bp_live != leaf->bp_live)
+		return false;
+	for (uint32_t i = 0; i < shape->n_slots; i++)
+		if (shape->slots[i] != distance_of(r, i, leaf->sp))
 			return false;
-		*packed++ = r->checks[i].value << SLOT_BITS | distance;
-	}
 	return true;
 }
 
-void recall_remember(struct recall *r, uint32_t node, uint64_t high)
+/* returns: unit; 0 when a slot is too far away */
+static uint32_t add_shape(struct recall *r, const struct unwind_known *leaf, uint64_t pc)
+{
+	uint32_t n = (r->n_checks + 1) & ~1u, unit = make_room(r, SHAPE_UNITS(n));
+	struct recall_shape *shape = shape_at(r, unit);
+	shape->pc = pc;
+	shape->sp = leaf->sp;
+	shape->n_slots = (uint16_t)n;
+	shape->bp_live = leaf->bp_live;
+	shape->seed = fold(pc ^ KEY_FIRST, leaf->sp ^ KEY_SECOND);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t distance = distance_of(r, i, leaf->sp);
+		if (distance > UINT16_MAX)
+			return 0;
+		shape->slots[i] = (uint16_t)distance;
+		shape->seed = fold(shape->seed ^ distance, KEY_STEP);
+	}
+	return unit;
+}
+
+void recall_remember(struct recall *r, uint32_t node)
 {
 	const struct unwind_known *leaf = &r->frames[r->n - 1];
-	uint32_t *recent = &r->recent[node % RECALL_RECENT];
-	uint64_t pc = leaf->word & TIDEMARK_ADDRESS_MASK;
-	if (*recent != node) {
-		*recent = node;
-		return;
+	uint64_t pc = leaf->word & TIDEMARK_ADDRESS_MASK, place = mix(pc, leaf->sp);
+	uint32_t *set = r->index[place % RECALL_SETS], i = 0;
+	while (i < RECALL_WAYS && !(is_meant(r, set[i], tag_of(place), pc, leaf->sp) &&
+	                            is_shape_of_trail(r, shape_at(r, set[i] & UNIT_MASK), leaf)))
+		i++;
+	if (i == RECALL_WAYS) {
+		uint32_t unit = add_shape(r, leaf, pc);
+		if (unit == 0)
+			return;
+		set[--i] = tag_of(place) | unit;
 	}
-	uint32_t unit = make_room(r, HEAD_UNITS + r->n_checks);
-	struct recall_entry *e = entry_at(r, unit);
-	if (!pack(r, leaf->sp, (uint64_t *)(e + 1)))
-		return;
-	*e = (struct recall_entry){pc, leaf->sp, leaf->bp, node, (uint16_t)r->n_checks, (uint16_t)leaf->bp_live};
-	uint64_t key = find_key(r, pc, leaf->sp, high);
-	*choose_way(r, key) = tag_of(key) | unit;
+	put_first(set, i);
+	add_node(r, hash_slots(shape_at(r, set[0] & UNIT_MASK), leaf->sp, leaf->bp), node);
 }
 
 static struct {
