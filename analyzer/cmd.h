@@ -17,6 +17,7 @@ int cmd_leaks(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_folded(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
+int cmd_ops(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_history(int argc, char **argv);

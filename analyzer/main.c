@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"top", cmd_top, "the hottest stacks by a cost"},
     {"folded", cmd_folded, "folded stacks for flame graphs"},
     {"timeline", cmd_timeline, "heap and RSS over time"},
+    {"ops", cmd_ops, "what operations leave behind, per 100 of them"},
     {"diff", cmd_diff, "what grew between two recordings or two instants"},
     {"history", cmd_history, "figures by commit, and which commit changed them"},
     {"dump", cmd_dump, "the records of a trace as text"},

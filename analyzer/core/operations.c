@@ -444,6 +444,7 @@ static int estimate_axis(struct session *s, struct tables *t, size_t axis, struc
 		return -1;
 	*entry = (struct op_entry){.name = a->name,
 	    .count = a->n_ops,
+	    .told_by_program = !a->marked_ops,
 	    .n_batches = (uint32_t)a->plan.n_batches,
 	    .batch_ops = a->plan.batch_ops,
 	    .estimate = e.rate,

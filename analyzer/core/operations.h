@@ -36,8 +36,9 @@ struct op_stack {
 };
 
 struct op_entry {
-	const char *name; /* NULL: the total */
-	uint64_t count;   /* operations completed: N */
+	const char *name;     /* NULL: the total */
+	uint64_t count;       /* operations completed: N */
+	bool told_by_program; /* by its own calls; else by marks from outside */
 	uint32_t n_batches;
 	double batch_ops;           /* operations in a batch */
 	double estimate, low, high; /* bytes per 100 operations, 99 % one-sided each; high may be INFINITY */

@@ -1,0 +1,215 @@
+/* Operations with names: see op_report.h. */
+#include "op_report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/say.h"
+#include "base/size.h"
+#include "late_names.h"
+
+/* --- frames --- */
+
+struct lookup {
+	struct resolver *resolver;
+	struct progress progress;
+};
+
+static size_t look_up(void *arg, const struct trace *trace, uint32_t frame, struct frame_name names[FRAME_MAX_NAMES])
+{
+	struct lookup *lookup = arg;
+	progress_show(&lookup->progress, frame, trace->n_frames);
+	return resolver_lookup(lookup->resolver, trace, frame, names);
+}
+
+static int name_stacks(struct op_report *r, uint32_t index, struct err *err)
+{
+	struct op_report_file *file = &r->files[index];
+	struct lookup lookup = {.resolver = r->resolver};
+	struct trace *trace = r->operations->traces[index];
+	file->rows = (struct profile){
+	    .trace = trace, .rows = calloc(trace->n_nodes, sizeof(*file->rows.rows)), .n_rows = trace->n_nodes};
+	if (!file->rows.rows)
+		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+	for (uint32_t i = 0; i < trace->n_nodes; i++)
+		file->rows.rows[i].allocations = 1;
+	progress_init(&lookup.progress, "looking up names");
+	int result = stacks_new(&file->stacks, STACKS_EXACT, err);
+	if (!result)
+		result = stacks_add(file->stacks, &file->rows, 0, look_up, &lookup, err);
+	progress_release(&lookup.progress);
+	return result;
+}
+
+size_t op_report_frames(struct op_report *r, const struct op_stack *stack, const struct frame_view ***frames)
+{
+	struct op_report_file *file = &r->files[stack->file];
+	if (!file->stacks && !r->failed)
+		r->failed = name_stacks(r, stack->file, &r->failure) < 0;
+	if (r->failed)
+		return 0;
+	size_t n = stacks_trace_frames(file->stacks, 0, stack->node, &r->frames, &r->frames_capacity);
+	*frames = r->frames;
+	return n;
+}
+
+/* --- suppressions --- */
+
+/* What __lsan_default_suppressions() said is the program's affair: a bad line there must not end the report. */
+static void add_embedded(struct op_report *r, const struct operations *operations)
+{
+	const char *before = NULL;
+	for (size_t i = 0; i < operations->n_traces; i++) {
+		const struct trace *trace = operations->traces[i];
+		const char *text = trace->meta[TIDEMARK_META_SUPPRESSIONS];
+		struct err err;
+		if (!text || (before && !strcmp(before, text)))
+			continue;
+		before = text;
+		if (suppressions_add_text(
+		        &r->suppressions, text, trace->meta_bytes[TIDEMARK_META_SUPPRESSIONS], "program", &err) < 0)
+			say("the suppressions that the program brings with it end early: %s", err.text);
+	}
+}
+
+static int add_suppressions(struct op_report *r, struct err *err)
+{
+	const struct option_list *files = &r->options->suppression_files;
+	int result = 0;
+	for (size_t i = 0; i < files->n_items && !result; i++)
+		result = suppressions_add_file(&r->suppressions, files->items[i], err);
+	return result;
+}
+
+const struct suppression *op_report_suppression(
+    const struct op_report *r, const struct frame_view *const *frames, size_t n_frames)
+{
+	for (size_t i = 0; i < n_frames; i++) {
+		int found = suppressions_match(&r->suppressions, frames[i]);
+		if (found != SUPPRESS_NONE)
+			return &r->suppressions.items[found];
+	}
+	return NULL;
+}
+
+/* The program's own and the built-in suppressions come after those of the files, and only now are the traces there. */
+static void complete_suppressions(struct op_report *r, const struct operations *operations)
+{
+	add_embedded(r, operations);
+	if (!r->options->no_built_in && suppressions_add_text(&r->suppressions, suppressions_built_in,
+	                                    strlen(suppressions_built_in), "built-in", &r->failure) < 0)
+		r->failed = true;
+}
+
+static bool is_suppressed(void *arg, const struct operations *operations, uint32_t file, uint32_t node)
+{
+	struct op_report *r = arg;
+	const struct frame_view **frames;
+	if (!r->files) {
+		r->operations = (struct operations *)operations;
+		r->n_files = operations->n_traces;
+		r->files = calloc(r->n_files, sizeof(*r->files));
+		r->failed = !r->files;
+		complete_suppressions(r, operations);
+	}
+	if (r->failed || !r->suppressions.n_items)
+		return false;
+	size_t n = op_report_frames(r, &(struct op_stack){.file = file, .node = node}, &frames);
+	return op_report_suppression(r, frames, n) != NULL;
+}
+
+/* --- the door --- */
+
+static int read_files(struct op_report *r, const char *const *paths, size_t n_paths, struct err *err)
+{
+	struct progress progress;
+	struct operations *operations;
+	progress_init(&progress, "reading");
+	struct operations_options wanted = {.suppressed = is_suppressed,
+	    .suppressed_arg = r,
+	    .waiting = say_waiting,
+	    .progress = progress_show,
+	    .progress_arg = &progress};
+	int result = operations_read(&operations, paths, n_paths, &wanted, err);
+	progress_release(&progress);
+	r->operations = result < 0 ? NULL : operations;
+	return result;
+}
+
+int op_report_open(struct op_report *r, const char *const *paths, size_t n_paths, const struct report_options *options,
+    struct err *err)
+{
+	*r = (struct op_report){.options = options};
+	struct resolver_options names = {.sysroot = options->sysroot,
+	    .debug_dirs = options->debug_dirs.items,
+	    .n_debug_dirs = options->debug_dirs.n_items,
+	    .no_debug_files = options->no_debug_files};
+	int result = resolver_new(&r->resolver, &names, err);
+	if (!result)
+		result = add_suppressions(r, err);
+	if (!result)
+		result = read_files(r, paths, n_paths, err);
+	if (!result && r->failed)
+		result = err_set(err, TIDEMARK_ERR_MEMORY, "%s", r->failure.code ? r->failure.text : "out of memory");
+	if (result < 0)
+		op_report_close(r);
+	return result;
+}
+
+void op_report_close(struct op_report *r)
+{
+	for (size_t i = 0; i < r->n_files; i++) {
+		stacks_free(r->files[i].stacks);
+		free(r->files[i].rows.rows);
+	}
+	free(r->files);
+	free(r->frames);
+	suppressions_release(&r->suppressions);
+	operations_free(r->operations);
+	resolver_free(r->resolver);
+	*r = (struct op_report){0};
+}
+
+/* --- what is wrong --- */
+
+__attribute__((format(printf, 2, 3))) static void warn(struct report_warnings *warnings, const char *format, ...)
+{
+	if (warnings->n == REPORT_MAX_WARNINGS)
+		return;
+	va_list args;
+	va_start(args, format);
+	vsnprintf(warnings->text[warnings->n++], sizeof(warnings->text[0]), format, args);
+	va_end(args);
+}
+
+static void warn_of_files(const struct operations *o, struct report_warnings *warnings)
+{
+	if (o->lost_events)
+		warn(warnings, "%" PRIu64 " events were lost: a lost free looks like a leak, so no verdict is possible",
+		    o->lost_events);
+	for (size_t i = 0; i < o->n_traces; i++)
+		if (!o->traces[i]->complete)
+			warn(warnings, "'%s' is incomplete: %s; operations count up to there", o->traces[i]->path,
+			    o->traces[i]->damage[0] ? o->traces[i]->damage : "it has no end");
+}
+
+void op_report_warn(const struct op_report *r, struct report_warnings *warnings)
+{
+	const struct operations *o = r->operations;
+	char count[SIZE_TEXT_BYTES];
+	warnings->n = 0;
+	warn_of_files(o, warnings);
+	if (o->marked_ops && o->n_names && o->total.count == o->marked_ops)
+		for (size_t i = 0; i < o->n_names; i++)
+			if (o->names[i].told_by_program) {
+				warn(warnings,
+				    "marks from outside told of %s operations, and they make the total; what "
+				    "the program itself called operations lies inside them",
+				    count_text(count, o->marked_ops));
+				break;
+			}
+	if (o->stray_ends)
+		warn(warnings, "%s operations ended that had never begun; they do not count",
+		    count_text(count, o->stray_ends));
+}
