@@ -65,6 +65,7 @@ struct profile_smaps {
  * ("1.5s", "1.5", "20ms"), percent of the events ("50%"), "start", "end". Marks and samples on the window's edges
  * belong to it. */
 struct profile_options {
+	bool by_thread;                    /* pairs and pair_rows too; about twice the time */
 	uint32_t n_points;                 /* timeline; 0: none */
 	const char *from, *to;             /* window; NULL: whole recording */
 	bool whole_live;                   /* rows' live_* counts all blocks alive at the window's end, wherever born */
@@ -73,11 +74,19 @@ struct profile_options {
 	void *progress_arg;
 };
 
+/* The thread that allocated, and where. */
+struct profile_pair {
+	uint32_t thread, node;
+};
+
 struct profile {
 	struct trace *trace; /* owned: holds the definitions */
 	struct profile_totals totals;
 	struct profile_row *rows; /* n_rows = trace->n_nodes */
 	uint32_t n_rows;
+	struct profile_pair *pairs; /* by_thread: what the rows are made of; else NULL */
+	struct profile_row *pair_rows;
+	uint32_t n_pairs;
 	struct profile_point *points;
 	uint32_t n_points;
 	struct profile_mark *marks;
@@ -91,5 +100,8 @@ struct profile {
  * cost:   about 10 ns an event; memory: live blocks, definitions, one row per node */
 int profile_read(struct profile **out, const char *path, const struct profile_options *options, struct err *err);
 void profile_free(struct profile *profile);
+
+/* Add all figures of a row to a sum. */
+void profile_row_add(struct profile_row *sum, const struct profile_row *row);
 
 #endif

@@ -61,6 +61,7 @@ void stacks_free(struct stacks *stacks)
 	free(stacks->views);
 	free(stacks->nodes);
 	free(stacks->rows);
+	free(stacks->threads);
 	free(stacks->row_of);
 	free(stacks);
 }
@@ -372,28 +373,34 @@ static void mark_wanted(const struct adding *a, const struct profile *profile)
 				a->node_of[at] = 0;
 }
 
-static struct stack_row *row_at(struct stacks *s, uint32_t node)
+static struct stack_row *row_at(struct stacks *s, uint32_t node, uint32_t thread)
 {
 	if (ARRAY_RESERVE(s->row_of, s->row_of_capacity, s->n_nodes) < 0)
 		return NULL;
-	if (!s->row_of[node]) {
-		if (ARRAY_RESERVE(s->rows, s->rows_capacity, s->n_rows + 1) < 0)
-			return NULL;
-		s->rows[s->n_rows] = (struct stack_row){.node = node, .sample = UNSEEN};
-		s->row_of[node] = (uint32_t)++s->n_rows;
-	}
-	return &s->rows[s->row_of[node] - 1];
+	for (uint32_t at = s->row_of[node]; at; at = s->rows[at - 1].next)
+		if (s->rows[at - 1].thread == thread)
+			return &s->rows[at - 1];
+	if (ARRAY_RESERVE(s->rows, s->rows_capacity, s->n_rows + 1) < 0)
+		return NULL;
+	s->rows[s->n_rows] =
+	    (struct stack_row){.node = node, .thread = thread, .sample = UNSEEN, .next = s->row_of[node]};
+	s->row_of[node] = (uint32_t)++s->n_rows;
+	return &s->rows[s->n_rows - 1];
 }
 
-static void sum_row(struct profile_row *sum, const struct profile_row *row)
+/* Threads of one name are one: workers of a pool. returns: UNSEEN when memory is short */
+static uint32_t thread_id(struct stacks *s, const char *name)
 {
-	sum->allocations += row->allocations;
-	sum->allocated_bytes += row->allocated_bytes;
-	sum->live_blocks += row->live_blocks;
-	sum->live_bytes += row->live_bytes;
-	sum->peak_blocks += row->peak_blocks;
-	sum->peak_bytes += row->peak_bytes;
-	sum->temporary += row->temporary;
+	for (uint32_t i = 1; i < s->n_threads; i++)
+		if (!strcmp(s->threads[i], name))
+			return i;
+	uint32_t id = s->n_threads ? (uint32_t)s->n_threads : 1;
+	if (ARRAY_RESERVE(s->threads, s->threads_capacity, (size_t)id + 1) < 0)
+		return UNSEEN;
+	s->threads[0] = "";
+	s->threads[id] = name;
+	s->n_threads = id + 1;
+	return id;
 }
 
 /* Show a row by the trace stack that has most bytes alive, or was allocated most. */
@@ -409,20 +416,44 @@ static void choose_sample(struct stack_row *row, const struct profile_row *from,
 	row->sample_allocated = from->allocated_bytes;
 }
 
+static int add_row(
+    struct adding *a, const struct profile_row *from, uint32_t node, uint32_t thread, unsigned source)
+{
+	struct stack_row *row = row_at(a->stacks, a->node_of[node], thread);
+	if (!row)
+		return -1;
+	profile_row_add(&row->sums[source], from);
+	choose_sample(row, from, node, source);
+	return 0;
+}
+
+static int add_pairs(struct adding *a, const struct profile *profile, unsigned source)
+{
+	const struct trace *t = profile->trace;
+	uint32_t *ids = malloc(((size_t)t->n_threads + 1) * sizeof(*ids)); /* by trace thread */
+	int result = ids ? 0 : -1;
+	for (uint32_t i = 0; i < t->n_threads && !result; i++) {
+		ids[i] = thread_id(a->stacks, t->strings[t->threads[i].name]);
+		result = ids[i] == UNSEEN ? -1 : 0;
+	}
+	for (uint32_t i = 0; i < profile->n_pairs && !result; i++)
+		if (row_used(&profile->pair_rows[i]))
+			result = add_row(
+			    a, &profile->pair_rows[i], profile->pairs[i].node, ids[profile->pairs[i].thread], source);
+	free(ids);
+	return result;
+}
+
 static int add_rows(struct adding *a, const struct profile *profile, unsigned source)
 {
 	for (uint32_t i = 1; i < profile->trace->n_nodes; i++)
 		if (a->node_of[i] != UNSEEN && add_node(a, i) < 0)
 			return -1;
-	for (uint32_t i = 0; i < profile->n_rows; i++) {
-		if (!row_used(&profile->rows[i]))
-			continue;
-		struct stack_row *row = row_at(a->stacks, a->node_of[i]);
-		if (!row)
+	if (profile->pairs)
+		return add_pairs(a, profile, source);
+	for (uint32_t i = 0; i < profile->n_rows; i++)
+		if (row_used(&profile->rows[i]) && add_row(a, &profile->rows[i], i, 0, source) < 0)
 			return -1;
-		sum_row(&row->sums[source], &profile->rows[i]);
-		choose_sample(row, &profile->rows[i], i, source);
-	}
 	return 0;
 }
 

@@ -52,11 +52,13 @@ struct stack_node {      /* id 0: the root, no frame */
 
 struct stack_row {
 	uint32_t node;              /* innermost frame; 0: the stack was lost */
+	uint32_t thread;            /* into stacks.threads, where the profile was read by thread; else 0 */
 	struct profile_row sums[2]; /* of profile 0 and 1 */
 	/* private: the one trace stack among those that met here that is shown for them, see stacks_row_frames */
 	uint32_t sample;
 	unsigned sample_source;
 	uint64_t sample_live, sample_allocated;
+	uint32_t next; /* row of the same node, + 1 */
 };
 
 /* private: what stacks_add keeps of a profile to show exact frames where a key takes several for one. */
@@ -76,8 +78,10 @@ struct stacks {
 	size_t n_nodes, nodes_capacity;
 	struct stack_row *rows;
 	size_t n_rows, rows_capacity;
+	const char **threads; /* names of threads, each once; 0: of all threads together */
+	size_t n_threads, threads_capacity;
 	/* private */
-	uint32_t *row_of; /* by node: row + 1 */
+	uint32_t *row_of; /* by node: its latest row + 1 */
 	size_t row_of_capacity;
 	struct idtable view_ids, class_ids, node_ids;
 	struct stack_source sources[2];
@@ -86,7 +90,7 @@ struct stacks {
 int stacks_new(struct stacks **out, enum stacks_key key, struct err *err);
 void stacks_free(struct stacks *stacks);
 
-/* Add the rows of a profile, which must outlive the stacks.
+/* Add the rows of a profile, which must outlive the stacks; those by thread, where it has them.
  * source: 0 or 1: which of a row's sums they go to
  * lookup: may be NULL
  * errors: MEMORY
