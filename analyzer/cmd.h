@@ -19,6 +19,8 @@ int cmd_folded(int argc, char **argv);
 int cmd_timeline(int argc, char **argv);
 int cmd_ops(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_gate(int argc, char **argv);
+int cmd_baseline(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_mark(int argc, char **argv);

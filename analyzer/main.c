@@ -26,6 +26,8 @@ static const struct command commands[] = {
     {"ops", cmd_ops, "what operations leave behind, per 100 of them"},
     {"diff", cmd_diff, "what grew between two recordings or two instants"},
     {"history", cmd_history, "figures by commit, and which commit changed them"},
+    {"gate", cmd_gate, "a verdict by budgets and a baseline, for CI"},
+    {"baseline", cmd_baseline, "keep the figures of good runs, and compare with them"},
     {"dump", cmd_dump, "the records of a trace as text"},
     {"symbolize", cmd_symbolize, NULL},
 };

@@ -41,9 +41,29 @@ static uint64_t add(uint64_t hash, const char *text, size_t length, char end)
 	return (hash ^ (unsigned char)end) * FNV_PRIME;
 }
 
-uint64_t fingerprint(const struct frame_view *const *frames, size_t n_frames)
+static bool of_libc(const struct frame_view *view)
+{
+	const char *name;
+	size_t length = frame_plain_module(view, &name);
+	return (length == 7 && !memcmp(name, "libc.so", 7)) || (length == 13 && !memcmp(name, "libpthread.so", 13));
+}
+
+/* What starts main() and threads differs between machines. returns: how many frames there are without it */
+static size_t without_start(const struct frame_view *const *frames, size_t n_frames)
+{
+	for (size_t i = 0; i < n_frames; i++)
+		if (frames[i]->origin && frames[i]->origin->flags & TIDEMARK_MODULE_MAIN &&
+		    !strcmp(frames[i]->function, "main"))
+			return i + 1;
+	while (n_frames > 1 && of_libc(frames[n_frames - 1]))
+		n_frames--;
+	return n_frames;
+}
+
+uint64_t fingerprint(const struct frame_view *const *frames, size_t all_frames)
 {
 	uint64_t hash = FNV_BASIS;
+	size_t n_frames = without_start(frames, all_frames);
 	struct plain before = {.module = "", .function = "\n"};
 	for (size_t i = n_frames; i-- > 0;) {
 		struct plain plain = plain_names(frames[i]);

@@ -7,7 +7,7 @@
 
 #define FINGERPRINT_TEXT_BYTES 17
 
-/* frames: innermost first, n_frames of them; a function that calls itself counts once */
+/* frames: innermost first, what starts main() or a thread does not count; a function that calls itself counts once */
 uint64_t fingerprint(const struct frame_view *const *frames, size_t n_frames);
 
 /* 16 hexadecimal digits. returns: text */

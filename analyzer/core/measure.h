@@ -1,0 +1,121 @@
+/* The figures of one or several recordings that gates, baselines and histories go by. Files of one session are the processes
+ * of one service: their figures are summed, on one time axis where time matters. Files of different sessions are runs of
+ * one benchmark: a figure is the median over the runs. docs/metrics.md, "The gate", defines them.
+ * Enters: recordings. Leaves: metrics, and the stacks behind them. threads: one at a time; immutable once read. */
+#ifndef MEASURE_H
+#define MEASURE_H
+
+#include "core/operations.h"
+#include "core/runtime.h"
+#include "core/stacks.h"
+#include "core/suppress.h"
+
+enum metric_kind {
+	METRIC_PEAK_HEAP,
+	METRIC_PEAK_RSS,
+	METRIC_LEAKED,      /* alive at the end, all: as summary prints it */
+	METRIC_PROGRAM,     /* of these the program's: neither the runtime's nor suppressed */
+	METRIC_ALLOCATIONS, /* how many */
+	METRIC_ALLOCATED,
+	METRIC_TEMPORARY,           /* how many */
+	METRIC_FIXED,               /* the number of those that every recording has */
+	METRIC_RATE = METRIC_FIXED, /* leaked bytes per 100 operations, of all operations */
+	METRIC_RATE_OF,             /* of the operations of one name */
+};
+
+#define METRIC_CULPRITS 10
+
+struct culprit {
+	uint32_t stack; /* into measure.stacks */
+	double value;   /* its part of the metric; with a baseline what it grew by */
+};
+
+struct metric {
+	enum metric_kind kind;
+	char *name;                               /* "peak_heap_bytes", "leaked_bytes_per_100/checkout" */
+	const char *operation;                    /* RATE_OF: part of name; else NULL */
+	double value;                             /* NAN: not measured in every run */
+	double low, high;                         /* of rates: the bounds, high may be INFINITY; else NAN */
+	double *runs;                             /* one for each session; NAN where there is none */
+	double *lows, *highs;                     /* of rates, the same way; else NULL */
+	struct culprit culprits[METRIC_CULPRITS]; /* largest first */
+	size_t n_culprits;
+};
+
+struct measure_frame {
+	char *function, *file, *module; /* function: its label, never empty; module: a path */
+	uint32_t line;
+};
+
+struct measure_stack {
+	uint64_t fingerprint;
+	double values[METRIC_FIXED]; /* its part of each, medians; PEAK_RSS and LEAKED are 0 */
+	double rate;                 /* bytes per 100 operations, of the total; median */
+	uint32_t *frames;            /* into measure.frames, innermost first; NULL when it matters nowhere */
+	uint32_t n_frames;
+};
+
+struct measure_session {
+	const char **paths; /* into measure.paths */
+	size_t n_paths;
+	bool torn;            /* a file has no end, or stopped recording early */
+	uint64_t lost_events; /* > 0: figures may be wrong in both directions */
+	bool empty;           /* not one allocation was seen: nothing can be said of the heap */
+	struct operations *operations;
+};
+
+struct measure {
+	char *program; /* its name, of the first recording */
+	char **paths;
+	size_t n_paths;
+	struct measure_session *sessions;
+	size_t n_sessions;
+	struct metric *metrics; /* FIXED ones in order, RATE when there were operations, then RATE_OF each name */
+	size_t n_metrics, metrics_capacity;
+	struct measure_stack *stacks;
+	size_t n_stacks;
+	struct measure_frame *frames;
+	size_t n_frames;
+	struct suppressions suppressions; /* with what each hid, over all sessions */
+	char **notes;                     /* what a reader must know, sentences */
+	size_t n_notes, notes_capacity;
+	struct measure_private *private_state;
+};
+
+struct measure_options {
+	frame_lookup *lookup; /* may be NULL; names for frames, as in stacks_add */
+	runtime_callee *callee;
+	void *lookup_arg, *callee_arg;
+	struct suppressions *suppressions; /* taken; the program's own are added. NULL: none but those */
+	void (*waiting)(const char *path);
+	void (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);
+	void *progress_arg;
+};
+
+/* errors: those of trace_open, MEMORY
+ * cost:   two passes over each file, four where a session has several or operations */
+int measure_read(struct measure **out, const char *const *paths, size_t n_paths, const struct measure_options *options,
+    struct err *err);
+void measure_free(struct measure *measure);
+
+/* Find a metric by its name. returns: NULL when there is none */
+const struct metric *measure_find(const struct measure *measure, const char *name);
+
+/* Put a culprit among the largest METRIC_CULPRITS of a list, in order. */
+void culprits_add(struct culprit *culprits, size_t *n, struct culprit culprit);
+
+/* "bytes", "allocations" or "bytes per 100 operations". */
+const char *metric_unit(enum metric_kind kind);
+
+/* For people: "peak heap", "left per 100 operations"... */
+const char *metric_label(enum metric_kind kind);
+
+/* The value for people, with its unit. returns: text */
+#define METRIC_TEXT_BYTES 48
+const char *metric_text(char text[METRIC_TEXT_BYTES], enum metric_kind kind, double value);
+
+/* The median of n values, the mean of the middle two where n is even; NAN when n is 0 or a value is NAN.
+ * values: left as they are; n at most 4096 count */
+double measure_median(const double *values, size_t n);
+
+#endif
