@@ -494,7 +494,7 @@ static void *serve(void *arg)
 	return NULL;
 }
 
-static void run_threads(const struct mode *mode)
+static void run_threaded(const struct mode *mode)
 {
 	pthread_t threads[N_THREADS];
 	threads_leak = mode->per_100 > 0;
@@ -605,9 +605,9 @@ static const struct mode modes[] = {
 	{"heavy-pareto", {heavy_pareto}, 6000, NULL, ""},
 	{"heavy-lognormal", {heavy_lognormal}, LOGNORMAL_PER_100, NULL, ""},
 	{"several", {NULL}, 4500, run_several, ""},
-	{"threads", {NULL}, 0, run_threads, "none"},
-	{"threads-leak", {NULL}, 10000, run_threads, "steady"},
-	{"threads-stall", {NULL}, 0, run_threads, "none"},
+	{"threads", {NULL}, 0, run_threaded, "none"},
+	{"threads-leak", {NULL}, 10000, run_threaded, "steady"},
+	{"threads-stall", {NULL}, 0, run_threaded, "none"},
 	{"forked", {NULL}, 10000, run_forked, "steady"},
 	{"tenant", {NULL}, 0, run_tenant, "steady"},
 };
