@@ -7,8 +7,6 @@
  */
 #include "testing.h"
 
-#include <pthread.h>
-
 static NOINLINE void churn_small(void)
 {
 	for (int i = 0; i < 2000000; i++)
@@ -33,11 +31,7 @@ static void *thread_main(void *arg)
 
 int main(void)
 {
-	pthread_t threads[2];
-	for (int i = 0; i < 2; i++)
-		check(pthread_create(&threads[i], NULL, thread_main, NULL) == 0);
-	for (int i = 0; i < 2; i++)
-		check(pthread_join(threads[i], NULL) == 0);
+	run_in_threads(2, thread_main);
 	say("done\n");
 	return 0;
 }

@@ -7,7 +7,6 @@
  */
 #include "testing.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 static _Atomic(void *) shared[16];
@@ -39,11 +38,7 @@ static void *thread_main(void *arg)
 
 int main(void)
 {
-	pthread_t threads[4];
-	for (int i = 0; i < 4; i++)
-		check(pthread_create(&threads[i], NULL, thread_main, NULL) == 0);
-	for (int i = 0; i < 4; i++)
-		check(pthread_join(threads[i], NULL) == 0);
+	run_in_threads(4, thread_main);
 	for (int i = 0; i < 16; i++)
 		free(atomic_exchange(&shared[i], NULL));
 	say("done\n");

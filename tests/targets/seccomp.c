@@ -66,14 +66,10 @@ static void *thread_main(void *arg)
 
 int main(void)
 {
-	pthread_t threads[4];
 	before();
 	lock_down();
 	after();
-	for (int i = 0; i < 4; i++)
-		check(pthread_create(&threads[i], NULL, thread_main, NULL) == 0);
-	for (int i = 0; i < 4; i++)
-		check(pthread_join(threads[i], NULL) == 0);
+	run_in_threads(4, thread_main);
 	say("done\n");
 	return 0;
 }

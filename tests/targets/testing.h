@@ -4,6 +4,7 @@
 #define TESTING_H
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,5 +46,15 @@ __attribute__((format(printf, 1, 2), unused)) static void say(const char *format
 			_exit(99); \
 		} \
 	} while (0)
+
+/* Run n threads of one function, 64 at most, to their end. */
+__attribute__((unused)) static void run_in_threads(int n, void *(*thread_main)(void *))
+{
+	pthread_t threads[64];
+	for (int i = 0; i < n; i++)
+		check(pthread_create(&threads[i], NULL, thread_main, NULL) == 0);
+	for (int i = 0; i < n; i++)
+		check(pthread_join(threads[i], NULL) == 0);
+}
 
 #endif

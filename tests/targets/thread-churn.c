@@ -5,7 +5,6 @@
  */
 #include "testing.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 static _Atomic(void *) last;
@@ -26,13 +25,8 @@ static void *thread_main(void *arg)
 
 int main(void)
 {
-	pthread_t threads[50];
-	for (int round = 0; round < 200; round++) {
-		for (int i = 0; i < 50; i++)
-			check(pthread_create(&threads[i], NULL, thread_main, NULL) == 0);
-		for (int i = 0; i < 50; i++)
-			check(pthread_join(threads[i], NULL) == 0);
-	}
+	for (int round = 0; round < 200; round++)
+		run_in_threads(50, thread_main);
 	say("done\n");
 	return 0;
 }
