@@ -2,13 +2,13 @@
 #include "symbols/dwarf_nest.h"
 
 #include "base/array.h"
+#include "symbols/die_children.h"
 
 #include <dwarf.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_DEPTH 256
 #define NO_PARENT UINT32_MAX
 
 /* A DIE whose children are named within it. */
@@ -55,33 +55,26 @@ static int entry_add(struct nest *nest, uint64_t start, uint32_t parent)
 	return 0;
 }
 
-static void nest_walk(struct nest *nest, Dwarf_Die *parent, uint32_t parent_index, int depth)
+static void nest_walk(struct nest *nest, Dwarf_Die *parent, uint32_t parent_index, unsigned depth)
 {
 	uint32_t open = NO_PARENT; /* the sibling before, whose end is not known yet */
-	Dwarf_Off last = dwarf_dieoffset(parent);
-	Dwarf_Die die;
+	struct die_children child;
 
-	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
-		return;
-	do {
-		Dwarf_Off offset = dwarf_dieoffset(&die);
-		int tag = dwarf_tag(&die);
+	for (bool is = die_children_first(&child, parent, depth); is; is = die_children_next(&child)) {
+		int tag = dwarf_tag(&child.die);
 
-		if (offset <= last) /* a forged DW_AT_sibling */
-			return;
 		if (open != NO_PARENT)
-			nest->entries[open].end = offset;
+			nest->entries[open].end = child.offset;
 		open = NO_PARENT;
-		last = offset;
-		if (tag_names_children(tag) && dwarf_haschildren(&die) > 0) {
+		if (tag_names_children(tag) && dwarf_haschildren(&child.die) > 0) {
 			open = (uint32_t)nest->n_entries;
-			if (entry_add(nest, offset, parent_index))
+			if (entry_add(nest, child.offset, parent_index))
 				return;
-			nest_walk(nest, &die, open, depth + 1);
+			nest_walk(nest, &child.die, open, depth + 1);
 		} else if (tag == DW_TAG_lexical_block) {
-			nest_walk(nest, &die, parent_index, depth + 1);
+			nest_walk(nest, &child.die, parent_index, depth + 1);
 		}
-	} while (!dwarf_siblingof(&die, &die));
+	}
 }
 
 /* A last child ends where its parent does, which is known only after the parent's next sibling: settled here. */

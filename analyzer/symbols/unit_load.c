@@ -4,13 +4,12 @@
 #include "symbols/unit_load.h"
 
 #include "base/array.h"
+#include "symbols/die_children.h"
 
 #include <dwarf.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_DEPTH 256 /* of DIEs; compilers stay below 40 */
 
 struct interval {
 	uint32_t low, high; /* [low, high) */
@@ -146,26 +145,19 @@ static uint32_t call_add(struct walk *walk, Dwarf_Die *die, uint32_t parent, uin
 
 static void walk_children(struct walk *walk, Dwarf_Die *parent, uint32_t scope, uint32_t depth)
 {
-	Dwarf_Off last = dwarf_dieoffset(parent);
-	Dwarf_Die die;
+	struct die_children child;
 
-	if (depth > MAX_DEPTH || dwarf_child(parent, &die))
-		return;
-	do {
-		Dwarf_Off offset = dwarf_dieoffset(&die);
-		int tag = dwarf_tag(&die);
+	for (bool is = die_children_first(&child, parent, depth); is && !walk->failed; is = die_children_next(&child)) {
+		int tag = dwarf_tag(&child.die);
 		uint32_t inner = scope;
 
-		if (offset <= last) /* a forged DW_AT_sibling would lead round in circles */
-			return;
-		last = offset;
 		if (walk->function && tag == DW_TAG_inlined_subroutine)
-			inner = call_add(walk, &die, scope, depth);
+			inner = call_add(walk, &child.die, scope, depth);
 		else if (!walk->function && tag == DW_TAG_subprogram)
-			function_add(walk, &die, depth);
+			function_add(walk, &child.die, depth);
 		if (walk->function ? tag_is_body(tag) : walk->is_deep ? tag_is_deep(tag) : tag_is_folder(tag))
-			walk_children(walk, &die, inner, depth + 1);
-	} while (!walk->failed && !dwarf_siblingof(&die, &die));
+			walk_children(walk, &child.die, inner, depth + 1);
+	}
 }
 
 static int interval_compare(const void *a, const void *b)
