@@ -354,8 +354,8 @@ static int parse(int argc, char **argv, struct dump_options *options)
 	    {.name = "json",
 	        .kind = OPTION_OPTIONAL,
 	        .value = &options->json,
-	        .argument = "F",
-	        .help = "as JSON, to F or standard output"},
+	        .argument = "FILE",
+	        .help = "print JSON, or write it to FILE"},
 	    {0},
 	};
 	const struct option_table table = {.synopsis = "dump [OPTION...] FILE",

@@ -51,7 +51,8 @@ static void print_kind(const struct term *term, const struct leaks_report *l, en
 			seen++;
 		}
 	if (shown < all)
-		fprintf(term->out, "... and %zu more stacks; --limit 0 shows all\n\n", all - shown);
+		fprintf(term->out, "... and %zu more stack%s; --limit 0 shows all\n\n", all - shown,
+		    all - shown == 1 ? "" : "s");
 	free(frames);
 }
 

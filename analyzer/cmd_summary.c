@@ -33,11 +33,10 @@ static void print_heading(const struct summary_report *s)
 	char title[256], end[128], time[SIZE_TEXT_BYTES];
 	report_print_warnings(&s->term, &s->report);
 	term_text(&s->term, report_title(&s->report, title, sizeof(title)), 200);
-	putchar(':');
 	const char *command_end = command ? command + trace->meta_bytes[TIDEMARK_META_CMDLINE] : NULL;
 	size_t room = 200;
 	for (; command && command < command_end && room > 4; command += strlen(command) + 1) {
-		putchar(' ');
+		fputs(room == 200 ? ": " : " ", stdout);
 		room -= term_text(&s->term, command, (unsigned)room - 1) + 1;
 	}
 	printf("\nrecorded for %s; the process %s%s\n\n",

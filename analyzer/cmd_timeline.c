@@ -75,9 +75,11 @@ static void print_parts(const struct profile *p)
 {
 	const struct profile_point *point = largest_rss(p);
 	struct rss_parts parts = rss_parts(point);
+	bool is_peak = point->rss_bytes == p->totals.peak_rss_sample_bytes;
+	uint64_t tick = is_peak ? p->totals.peak_rss_tick : point->tick;
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES];
 	printf("\nWhere RSS was largest (%s, after %s):\n", size_text(a, parts.rss_bytes),
-	    time_text(b, point->tick * TIDEMARK_TICK_NS));
+	    time_text(b, tick * TIDEMARK_TICK_NS));
 	printf("  %10s  live heap, as requested\n", size_text(a, parts.heap_bytes));
 	printf("  %10s  kept by the allocator, stacks and data (computed: anonymous memory without live heap)\n",
 	    size_text(a, parts.retained_bytes));
@@ -108,7 +110,7 @@ static int print_text(const struct report *report, struct err *err)
 		printf(" at %s\n", time_text(size, p->marks[i].tick * TIDEMARK_TICK_NS));
 	}
 	if (p->n_marks > TEXT_MARKS)
-		printf("  and %u more marks; --json lists all\n", p->n_marks - TEXT_MARKS);
+		printf("  and %u more; --json lists all\n", p->n_marks - TEXT_MARKS);
 	return result ? err_set(err, TIDEMARK_ERR_MEMORY, "out of memory") : 0;
 }
 
@@ -134,38 +136,17 @@ static void write_csv(FILE *out, const struct profile *p)
 
 /* --- JSON --- */
 
-static void set(json_t *object, const char *key, uint64_t value)
-{
-	json_object_set_new(object, key, json_count(value));
-}
-
 static json_t *json_point(const struct profile_point *point)
 {
 	struct rss_parts parts = rss_parts(point);
 	json_t *item = json_object();
 	json_object_set_new(item, "time", json_seconds(point->tick));
-	set(item, "heap_bytes", point->heap_bytes);
-	set(item, "heap_max_bytes", point->heap_max_bytes);
-	set(item, "rss_bytes", point->rss_bytes);
-	set(item, "rss_max_bytes", point->rss_max_bytes);
-	set(item, "retained_bytes", parts.retained_bytes);
-	set(item, "file_bytes", parts.file_bytes);
-	set(item, "tidemark_bytes", parts.tidemark_bytes);
+	json_add(item, {"heap_bytes", point->heap_bytes}, {"heap_max_bytes", point->heap_max_bytes},
+	    {"rss_bytes", point->rss_bytes}, {"rss_max_bytes", point->rss_max_bytes},
+	    {"retained_bytes", parts.retained_bytes}, {"file_bytes", parts.file_bytes},
+	    {"tidemark_bytes", parts.tidemark_bytes}, {"mapped_bytes", point->mapped_bytes},
+	    {"allocations", point->allocations}, {"frees", point->frees});
 	json_object_set_new(item, "residual_bytes", json_integer(parts.residual_bytes));
-	set(item, "mapped_bytes", point->mapped_bytes);
-	set(item, "allocations", point->allocations);
-	set(item, "frees", point->frees);
-	return item;
-}
-
-static json_t *json_mark(const struct profile *p, const struct profile_mark *mark)
-{
-	json_t *item = json_object();
-	json_object_set_new(item, "name", json_text(p->trace->strings[mark->name]));
-	json_object_set_new(item, "time", json_seconds(mark->tick));
-	set(item, "operations", mark->ops);
-	set(item, "heap_bytes", mark->heap_bytes);
-	set(item, "heap_blocks", mark->live_blocks);
 	return item;
 }
 
@@ -173,12 +154,9 @@ static json_t *json_smaps(const struct profile_smaps *smaps)
 {
 	json_t *item = json_object();
 	json_object_set_new(item, "time", json_seconds(smaps->tick));
-	set(item, "rss_bytes", smaps->rss);
-	set(item, "pss_bytes", smaps->pss);
-	set(item, "private_clean_bytes", smaps->private_clean);
-	set(item, "private_dirty_bytes", smaps->private_dirty);
-	set(item, "anonymous_bytes", smaps->anonymous);
-	set(item, "swap_bytes", smaps->swap);
+	json_add(item, {"rss_bytes", smaps->rss}, {"pss_bytes", smaps->pss},
+	    {"private_clean_bytes", smaps->private_clean}, {"private_dirty_bytes", smaps->private_dirty},
+	    {"anonymous_bytes", smaps->anonymous}, {"swap_bytes", smaps->swap});
 	return item;
 }
 
@@ -191,9 +169,8 @@ static int write_json(const struct report *report, struct err *err)
 		return result;
 	json_t *head = report_json_head(report, SCHEMA);
 	json_object_set_new(head, "duration", json_seconds(p->totals.end_tick));
-	set(head, "peak_heap_bytes", p->totals.peak_heap_bytes);
+	json_add(head, {"peak_heap_bytes", p->totals.peak_heap_bytes}, {"peak_rss_bytes", p->totals.peak_rss_bytes});
 	json_object_set_new(head, "peak_heap_time", json_seconds(p->totals.peak_tick));
-	set(head, "peak_rss_bytes", p->totals.peak_rss_bytes);
 	json_object_set_new(head, "peak_rss_time", json_seconds(p->totals.peak_rss_tick));
 	json_begin(&out);
 	json_head(&out, head);

@@ -85,7 +85,8 @@ static void print_text(const struct top_report *top)
 		putchar('\n');
 	}
 	if (shown < top->n_rows)
-		printf("... and %zu more stacks; --limit 0 shows all\n", top->n_rows - shown);
+		printf("... and %zu more stack%s; --limit 0 shows all\n", top->n_rows - shown,
+		    top->n_rows - shown == 1 ? "" : "s");
 	free(frames);
 }
 

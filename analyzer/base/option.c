@@ -66,6 +66,9 @@ static int set_number(const struct option *option, const char *text, struct err 
 	uint64_t *number = option->value;
 	if (count_parse(text, max, number) && *number >= option->min)
 		return 0;
+	if (!option->max)
+		return err_set(
+		    err, TIDEMARK_ERR_USAGE, "'%s' is no number from %lu up for --%s", text, option->min, option->name);
 	return err_set(err, TIDEMARK_ERR_USAGE, "'%s' is no number from %lu to %" PRIu64 " for --%s", text, option->min,
 	    max, option->name);
 }
@@ -130,7 +133,7 @@ int option_parse(const struct option_table *table, int argc, char **argv, struct
 			ended |= table->stop_at_operand;
 		} else if (!strcmp(argv[i], "--")) {
 			ended = true;
-		} else if (!strcmp(argv[i], "--help")) {
+		} else if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
 			print_help(table);
 			return OPTION_HELP_SHOWN;
 		} else {

@@ -117,6 +117,22 @@ json_t *json_count(uint64_t count)
 	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
 }
 
+void json_add_figures(json_t *object, const struct json_figure *figures, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		json_object_set_new(object, figures[i].key, json_count(figures[i].count));
+}
+
+json_t *json_mark(const struct profile *profile, const struct profile_mark *mark)
+{
+	json_t *item = json_object();
+	json_object_set_new(item, "name", json_text(profile->trace->strings[mark->name]));
+	json_object_set_new(item, "time", json_seconds(mark->tick));
+	json_add(item, {"operations", mark->ops}, {"event", mark->event}, {"heap_bytes", mark->heap_bytes},
+	    {"heap_blocks", mark->live_blocks});
+	return item;
+}
+
 json_t *json_seconds(uint64_t ticks)
 {
 	return json_real((double)ticks / (1e9 / TIDEMARK_TICK_NS));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "core/profile.h"
 #include "core/stacks.h"
 
 struct json_out {
@@ -38,6 +39,19 @@ json_t *json_text(const char *text);
 
 /* Bytes and counts; JSON's readers take integers beyond 2^53 with care, so nothing else is printed that large. */
 json_t *json_count(uint64_t count);
+
+/* Add counts under their keys: json_add(object, {"bytes", bytes}, {"blocks", blocks}). */
+struct json_figure {
+	const char *key;
+	uint64_t count;
+};
+void json_add_figures(json_t *object, const struct json_figure *figures, size_t n);
+#define json_add(object, ...)                                                                                          \
+	json_add_figures(object, (const struct json_figure[]){__VA_ARGS__},                                            \
+	    sizeof((const struct json_figure[]){__VA_ARGS__}) / sizeof(struct json_figure))
+
+/* A mark: {name, time, operations, event, heap_bytes, heap_blocks}. */
+json_t *json_mark(const struct profile *profile, const struct profile_mark *mark);
 
 /* Seconds from ticks. */
 json_t *json_seconds(uint64_t ticks);

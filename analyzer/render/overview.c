@@ -12,6 +12,7 @@
 
 #define STACK_FRAMES 6
 #define CHART_ROWS 6
+#define LOG_WIDTH 160
 
 static const char *plural(uint64_t n)
 {
@@ -85,9 +86,9 @@ static void print_totals(const struct term *term, const struct overview *o)
 {
 	const struct profile_totals *t = &o->profile->totals;
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
-	line(term, "allocations", count_text(a, t->allocations), "%s in all, %s by realloc of a block",
-	    size_text(b, t->allocated_bytes), count_text(c, t->reallocations));
-	line(term, "frees", count_text(a, t->frees), "of them %s by realloc", count_text(c, t->reallocations));
+	line(term, "allocations", count_text(a, t->allocations), "%s in all", size_text(b, t->allocated_bytes));
+	line(term, "frees", count_text(a, t->frees), "with the %s block%s that realloc replaced",
+	    count_text(c, t->reallocations), plural(t->reallocations));
 	line(term, "temporary", count_text(a, t->temporary),
 	    "%.1f %% of allocations were freed by their thread before its next one",
 	    t->allocations ? 100.0 * (double)t->temporary / (double)t->allocations : 0.0);
@@ -134,7 +135,7 @@ static void print_chart(const struct term *term, const struct overview *o)
 		fprintf(term->out, " at %s\n", ticks_text(peak, p->marks[i].tick));
 	}
 	if (p->n_marks > 9)
-		fprintf(term->out, "  and %u more marks\n", p->n_marks - 9);
+		fprintf(term->out, "  and %u more mark%s\n", p->n_marks - 9, plural(p->n_marks - 9));
 	free(values);
 	free(marks);
 }
@@ -148,11 +149,17 @@ static size_t without_start(const struct frame_view *const *frames, size_t n)
 	return n;
 }
 
+/* Also where nothing else is cut: in a log, names of C++ templates would bury everything else. */
 static void print_stack(const struct term *term, const struct overview *o, uint32_t node)
 {
+	struct term narrow = *term;
 	const struct frame_view **frames = NULL;
 	size_t capacity = 0, n = stacks_frames(o->stacks, node, &frames, &capacity);
-	term_stack(term, frames, without_start(frames, n), 14, STACK_FRAMES);
+	if (!term->terminal) {
+		narrow.terminal = true;
+		narrow.width = LOG_WIDTH;
+	}
+	term_stack(&narrow, frames, without_start(frames, n), 14, STACK_FRAMES);
 	free(frames);
 }
 
@@ -262,18 +269,13 @@ void overview_print(const struct term *term, const struct overview *o)
 
 /* --- JSON --- */
 
-static void set(json_t *object, const char *key, uint64_t value)
-{
-	json_object_set_new(object, key, json_count(value));
-}
-
 static json_t *json_end_of(const struct trace *trace)
 {
 	json_t *end = json_object();
 	json_object_set_new(end, "reason", json_string(end_name(trace)));
 	if (trace->complete && (trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_EXIT ||
 	                           trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_SIGNAL))
-		set(end, "value", trace->counters[TIDEMARK_COUNTER_END_VALUE]);
+		json_add(end, {"value", trace->counters[TIDEMARK_COUNTER_END_VALUE]});
 	return end;
 }
 
@@ -284,8 +286,7 @@ static json_t *json_apis(const struct profile_totals *totals)
 		if (!totals->by_api[i][0])
 			continue;
 		json_t *api = json_object();
-		set(api, "allocations", totals->by_api[i][0]);
-		set(api, "bytes", totals->by_api[i][1]);
+		json_add(api, {"allocations", totals->by_api[i][0]}, {"bytes", totals->by_api[i][1]});
 		json_object_set_new(apis, api_name(i), api);
 	}
 	return apis;
@@ -294,17 +295,8 @@ static json_t *json_apis(const struct profile_totals *totals)
 static json_t *json_marks(const struct profile *profile)
 {
 	json_t *list = json_array();
-	for (uint32_t i = 0; i < profile->n_marks; i++) {
-		const struct profile_mark *mark = &profile->marks[i];
-		json_t *item = json_object();
-		json_object_set_new(item, "name", json_text(profile->trace->strings[mark->name]));
-		json_object_set_new(item, "time", json_seconds(mark->tick));
-		set(item, "operations", mark->ops);
-		set(item, "event", mark->event);
-		set(item, "heap_bytes", mark->heap_bytes);
-		set(item, "heap_blocks", mark->live_blocks);
-		json_array_append_new(list, item);
-	}
+	for (uint32_t i = 0; i < profile->n_marks; i++)
+		json_array_append_new(list, json_mark(profile, &profile->marks[i]));
 	return list;
 }
 
@@ -314,12 +306,9 @@ static json_t *json_top(const struct overview *o, const struct stack_row *row)
 	size_t capacity = 0, n = stacks_frames(o->stacks, row->node, &frames, &capacity);
 	const struct profile_row *sums = &row->sums[0];
 	json_t *item = json_object();
-	set(item, "leaked_bytes", sums->live_bytes);
-	set(item, "leaked_blocks", sums->live_blocks);
-	set(item, "peak_bytes", sums->peak_bytes);
-	set(item, "peak_blocks", sums->peak_blocks);
-	set(item, "allocations", sums->allocations);
-	set(item, "allocated_bytes", sums->allocated_bytes);
+	json_add(item, {"leaked_bytes", sums->live_bytes}, {"leaked_blocks", sums->live_blocks},
+	    {"peak_bytes", sums->peak_bytes}, {"peak_blocks", sums->peak_blocks}, {"allocations", sums->allocations},
+	    {"allocated_bytes", sums->allocated_bytes});
 	json_object_set_new(item, "frames", json_frames(frames, n));
 	free(frames);
 	return item;
@@ -329,49 +318,40 @@ static void add_losses(json_t *head, const struct overview *o)
 {
 	const struct profile_totals *totals = &o->profile->totals;
 	const uint64_t *c = o->profile->trace->counters;
-	set(head, "unknown_frees", totals->unknown_frees);
-	set(head, "inherited_frees", totals->inherited_frees);
-	set(head, "implicit_frees", totals->implicit_frees);
-	set(head, "stalls", c[TIDEMARK_COUNTER_STALLS]);
+	json_add(head, {"unknown_frees", totals->unknown_frees}, {"inherited_frees", totals->inherited_frees},
+	    {"implicit_frees", totals->implicit_frees}, {"early_events", c[TIDEMARK_COUNTER_EARLY_EVENTS]},
+	    {"cut_stacks", c[TIDEMARK_COUNTER_CUT_STACKS]}, {"broken_stacks", c[TIDEMARK_COUNTER_BROKEN_STACKS]},
+	    {"lost_stacks", c[TIDEMARK_COUNTER_LOST_STACKS]}, {"lost_names", c[TIDEMARK_COUNTER_LOST_NAMES]},
+	    {"reordered", c[TIDEMARK_COUNTER_REORDERED]}, {"stalls", c[TIDEMARK_COUNTER_STALLS]});
 	json_object_set_new(head, "stall_time", json_real((double)c[TIDEMARK_COUNTER_STALL_NS] / 1e9));
-	set(head, "early_events", c[TIDEMARK_COUNTER_EARLY_EVENTS]);
-	set(head, "cut_stacks", c[TIDEMARK_COUNTER_CUT_STACKS]);
-	set(head, "broken_stacks", c[TIDEMARK_COUNTER_BROKEN_STACKS]);
-	set(head, "lost_stacks", c[TIDEMARK_COUNTER_LOST_STACKS]);
-	set(head, "lost_names", c[TIDEMARK_COUNTER_LOST_NAMES]);
-	set(head, "reordered", c[TIDEMARK_COUNTER_REORDERED]);
-	set(head, "shim_bytes", c[TIDEMARK_COUNTER_SHIM_BYTES]);
-	set(head, "collector_peak_rss_bytes", c[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS]);
-	set(head, "file_bytes", o->profile->trace->file_bytes);
+	json_add(head, {"shim_bytes", c[TIDEMARK_COUNTER_SHIM_BYTES]},
+	    {"collector_peak_rss_bytes", c[TIDEMARK_COUNTER_COLLECTOR_PEAK_RSS]},
+	    {"file_bytes", o->profile->trace->file_bytes});
+}
+
+static void add_totals(json_t *head, const struct overview *o)
+{
+	const struct profile_totals *t = &o->profile->totals;
+	const struct leak_sum *sums = o->leaks->sums;
+	json_add(head, {"events", t->events}, {"allocations", t->allocations}, {"frees", t->frees},
+	    {"reallocations", t->reallocations}, {"allocated_bytes", t->allocated_bytes},
+	    {"temporary_allocations", t->temporary}, {"peak_heap_bytes", t->peak_heap_bytes},
+	    {"peak_heap_blocks", t->peak_heap_blocks}, {"peak_rss_bytes", t->peak_rss_bytes},
+	    {"leaked_bytes", t->leaked_bytes}, {"leaked_blocks", t->leaked_blocks},
+	    {"program_bytes", sums[LEAK_PROGRAM].bytes}, {"program_blocks", sums[LEAK_PROGRAM].blocks},
+	    {"runtime_bytes", sums[LEAK_RUNTIME].bytes}, {"runtime_blocks", sums[LEAK_RUNTIME].blocks},
+	    {"suppressed_bytes", sums[LEAK_SUPPRESSED].bytes}, {"suppressed_blocks", sums[LEAK_SUPPRESSED].blocks});
+	json_object_set_new(head, "peak_heap_time", json_seconds(t->peak_tick));
+	json_object_set_new(head, "peak_rss_time", json_seconds(t->peak_rss_tick));
 }
 
 void overview_json(json_t *head, const struct overview *o)
 {
-	const struct profile_totals *t = &o->profile->totals;
-	const struct leak_sum *sums = o->leaks->sums;
 	json_object_set_new(head, "end", json_end_of(o->profile->trace));
-	json_object_set_new(head, "duration", json_seconds(t->end_tick));
-	set(head, "events", t->events);
-	set(head, "allocations", t->allocations);
-	set(head, "frees", t->frees);
-	set(head, "reallocations", t->reallocations);
-	set(head, "allocated_bytes", t->allocated_bytes);
-	set(head, "temporary_allocations", t->temporary);
-	set(head, "peak_heap_bytes", t->peak_heap_bytes);
-	set(head, "peak_heap_blocks", t->peak_heap_blocks);
-	json_object_set_new(head, "peak_heap_time", json_seconds(t->peak_tick));
-	set(head, "peak_rss_bytes", t->peak_rss_bytes);
-	json_object_set_new(head, "peak_rss_time", json_seconds(t->peak_rss_tick));
-	set(head, "leaked_bytes", t->leaked_bytes);
-	set(head, "leaked_blocks", t->leaked_blocks);
-	set(head, "program_bytes", sums[LEAK_PROGRAM].bytes);
-	set(head, "program_blocks", sums[LEAK_PROGRAM].blocks);
-	set(head, "runtime_bytes", sums[LEAK_RUNTIME].bytes);
-	set(head, "runtime_blocks", sums[LEAK_RUNTIME].blocks);
-	set(head, "suppressed_bytes", sums[LEAK_SUPPRESSED].bytes);
-	set(head, "suppressed_blocks", sums[LEAK_SUPPRESSED].blocks);
+	json_object_set_new(head, "duration", json_seconds(o->profile->totals.end_tick));
+	add_totals(head, o);
 	add_losses(head, o);
-	json_object_set_new(head, "apis", json_apis(t));
+	json_object_set_new(head, "apis", json_apis(&o->profile->totals));
 	json_object_set_new(head, "marks", json_marks(o->profile));
 	json_t *leaks = json_array(), *peaks = json_array();
 	for (size_t i = 0; i < o->n_top_leaks; i++)
