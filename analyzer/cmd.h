@@ -12,6 +12,7 @@ enum cmd_status { /* exit statuses of the readers */
 
 int cmd_record(int argc, char **argv);
 int cmd_drive(int argc, char **argv);
+int cmd_selftest(int argc, char **argv);
 int cmd_summary(int argc, char **argv);
 int cmd_leaks(int argc, char **argv);
 int cmd_top(int argc, char **argv);
@@ -23,6 +24,8 @@ int cmd_gate(int argc, char **argv);
 int cmd_baseline(int argc, char **argv);
 int cmd_dump(int argc, char **argv);
 int cmd_history(int argc, char **argv);
+int cmd_bisect(int argc, char **argv);
+int cmd_bisect_step(int argc, char **argv); /* internal: one commit of a bisection */
 int cmd_mark(int argc, char **argv);
 int cmd_symbolize(int argc, char **argv); /* internal: the collector's helper */
 

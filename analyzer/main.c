@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"record", cmd_record, "run a program and record its memory"},
     {"mark", cmd_mark, "put a mark into a running recording"},
     {"drive", cmd_drive, "run a server under recording, perform operations on it, gate it"},
+    {"selftest", cmd_selftest, "show that a planted leak is caught on this machine"},
     {"summary", cmd_summary, "totals, peak, leaks, top sites, losses"},
     {"leaks", cmd_leaks, "blocks alive at the end, by stack"},
     {"top", cmd_top, "the hottest stacks by a cost"},
@@ -26,10 +27,12 @@ static const struct command commands[] = {
     {"ops", cmd_ops, "what operations leave behind, per 100 of them"},
     {"diff", cmd_diff, "what grew between two recordings or two instants"},
     {"history", cmd_history, "figures by commit, and which commit changed them"},
+    {"bisect", cmd_bisect, "find the commit that made a program fail the gate"},
     {"gate", cmd_gate, "a verdict by budgets and a baseline, for CI"},
     {"baseline", cmd_baseline, "keep the figures of good runs, and compare with them"},
     {"dump", cmd_dump, "the records of a trace as text"},
     {"symbolize", cmd_symbolize, NULL},
+    {"bisect-step", cmd_bisect_step, NULL},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
