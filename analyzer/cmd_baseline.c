@@ -148,13 +148,10 @@ static int compare_stacks(const void *left, const void *right)
 static void show_stack(const struct term *term, const struct baseline_stack *stack)
 {
 	char peak[METRIC_TEXT_BYTES], left[METRIC_TEXT_BYTES], text[FINGERPRINT_TEXT_BYTES];
-	fprintf(term->out, "%12s %12s  %s ", metric_text(peak, METRIC_PEAK_HEAP, stack->values[METRIC_PEAK_HEAP]),
+	fprintf(term->out, "%12s %12s  %s  ", metric_text(peak, METRIC_PEAK_HEAP, stack->values[METRIC_PEAK_HEAP]),
 	    metric_text(left, METRIC_PROGRAM, stack->values[METRIC_PROGRAM]),
 	    fingerprint_text(text, stack->fingerprint));
-	for (size_t i = 0; i < stack->n_functions && i < 3; i++) {
-		fputs(i ? " < " : " ", term->out);
-		term_text(term, stack->functions[i], 60);
-	}
+	term_text(term, stack->functions, 160);
 	fputc('\n', term->out);
 }
 

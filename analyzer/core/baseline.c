@@ -30,11 +30,8 @@ void baseline_release(struct baseline *b)
 {
 	for (size_t i = 0; i < b->n_metrics; i++)
 		free(b->metrics[i].name);
-	for (size_t i = 0; i < b->n_stacks; i++) {
-		for (size_t k = 0; k < b->stacks[i].n_functions; k++)
-			free(b->stacks[i].functions[k]);
+	for (size_t i = 0; i < b->n_stacks; i++)
 		free(b->stacks[i].functions);
-	}
 	free(b->metrics);
 	free(b->stacks);
 	free(b->program);
@@ -122,14 +119,19 @@ static int compare_candidates(const void *left, const void *right)
 	return (a->stack->fingerprint > b->stack->fingerprint) - (a->stack->fingerprint < b->stack->fingerprint);
 }
 
-static int add_function(struct baseline_stack *stack, const char *function)
+/* "parse < handle < main" */
+static char *functions_text(const struct measure *measure, const struct measure_stack *stack)
 {
-	char **grown = realloc(stack->functions, (stack->n_functions + 1) * sizeof(char *));
-	if (!grown)
-		return -1;
-	stack->functions = grown;
-	grown[stack->n_functions] = strdup(function);
-	return grown[stack->n_functions] ? (stack->n_functions++, 0) : -1;
+	char *text = NULL;
+	size_t n = 0;
+	FILE *out = open_memstream(&text, &n);
+	if (!out)
+		return NULL;
+	for (uint32_t i = 0; i < stack->n_frames && i < FUNCTIONS; i++)
+		fprintf(out, "%s%s", i ? " < " : "", measure->frames[stack->frames[i]].function);
+	if (stack->n_frames > FUNCTIONS)
+		fputs(" < ...", out);
+	return fclose(out) ? (free(text), NULL) : text;
 }
 
 static int take_stack(struct baseline *b, const struct measure *measure, const struct measure_stack *from)
@@ -137,12 +139,10 @@ static int take_stack(struct baseline *b, const struct measure *measure, const s
 	if (ARRAY_RESERVE(b->stacks, b->stacks_capacity, b->n_stacks + 1) < 0)
 		return -1;
 	struct baseline_stack *stack = &b->stacks[b->n_stacks++];
-	*stack = (struct baseline_stack){.fingerprint = from->fingerprint, .rate = rounded(from->rate)};
+	*stack = (struct baseline_stack){
+	    .fingerprint = from->fingerprint, .rate = rounded(from->rate), .functions = functions_text(measure, from)};
 	memcpy(stack->values, from->values, sizeof(stack->values));
-	for (uint32_t i = 0; i < from->n_frames && i < FUNCTIONS; i++)
-		if (add_function(stack, measure->frames[from->frames[i]].function) < 0)
-			return -1;
-	return 0;
+	return stack->functions ? 0 : -1;
 }
 
 static int take_stacks(struct baseline *b, const struct measure *measure)
@@ -220,10 +220,8 @@ static json_t *json_name(const char *name)
 
 static json_t *json_stack(const struct baseline_stack *stack)
 {
-	json_t *object = json_object(), *functions = json_array();
-	for (size_t i = 0; i < stack->n_functions; i++)
-		json_array_append_new(functions, json_name(stack->functions[i]));
-	json_object_set_new(object, "functions", functions);
+	json_t *object = json_object();
+	json_object_set_new(object, "functions", json_name(stack->functions));
 	for (int kind = 0; kind < METRIC_FIXED; kind++)
 		if (stack_keys[kind] && stack->values[kind] > 0)
 			json_object_set_new(object, stack_keys[kind], json_number_of(stack->values[kind]));
@@ -294,15 +292,6 @@ static int load_metrics(struct baseline *b, json_t *document, const struct loadi
 	return 0;
 }
 
-static int load_functions(struct baseline_stack *stack, const json_t *value)
-{
-	const json_t *functions = json_object_get(value, "functions"), *function;
-	size_t i;
-	json_array_foreach(functions, i,
-	    function) if (json_is_string(function) && add_function(stack, json_string_value(function)) < 0) return -1;
-	return 0;
-}
-
 static int load_stacks(struct baseline *b, json_t *document, const struct loading *l)
 {
 	json_t *stacks = json_object_get(document, "stacks"), *value;
@@ -320,9 +309,11 @@ static int load_stacks(struct baseline *b, json_t *document, const struct loadin
 		stack.rate = number_in(value, rate_key, 0);
 		if (ARRAY_RESERVE(b->stacks, b->stacks_capacity, b->n_stacks + 1) < 0)
 			return no_memory(l->err);
-		b->stacks[b->n_stacks] = stack;
-		if (load_functions(&b->stacks[b->n_stacks++], value) < 0)
+		const char *functions = json_string_value(json_object_get(value, "functions"));
+		stack.functions = strdup(functions ? functions : "");
+		if (!stack.functions)
 			return no_memory(l->err);
+		b->stacks[b->n_stacks++] = stack;
 	}
 	if (b->n_stacks)
 		qsort(b->stacks, b->n_stacks, sizeof(*b->stacks), compare_fingerprints);

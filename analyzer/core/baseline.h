@@ -20,8 +20,7 @@ struct baseline_stack {
 	uint64_t fingerprint;
 	double values[METRIC_FIXED];
 	double rate;
-	char **functions; /* innermost first; some of them, for people */
-	size_t n_functions;
+	char *functions; /* "parse < handle < main": some of them, for people */
 };
 
 struct baseline {

@@ -48,8 +48,7 @@ static bool of_libc(const struct frame_view *view)
 	return (length == 7 && !memcmp(name, "libc.so", 7)) || (length == 13 && !memcmp(name, "libpthread.so", 13));
 }
 
-/* What starts main() and threads differs between machines. returns: how many frames there are without it */
-static size_t without_start(const struct frame_view *const *frames, size_t n_frames)
+size_t fingerprint_frames(const struct frame_view *const *frames, size_t n_frames)
 {
 	for (size_t i = 0; i < n_frames; i++)
 		if (frames[i]->origin && frames[i]->origin->flags & TIDEMARK_MODULE_MAIN &&
@@ -63,7 +62,7 @@ static size_t without_start(const struct frame_view *const *frames, size_t n_fra
 uint64_t fingerprint(const struct frame_view *const *frames, size_t all_frames)
 {
 	uint64_t hash = FNV_BASIS;
-	size_t n_frames = without_start(frames, all_frames);
+	size_t n_frames = fingerprint_frames(frames, all_frames);
 	struct plain before = {.module = "", .function = "\n"};
 	for (size_t i = n_frames; i-- > 0;) {
 		struct plain plain = plain_names(frames[i]);

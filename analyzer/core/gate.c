@@ -84,6 +84,13 @@ static int conclude(struct judging *j, struct gate_check *check, enum verdict ve
 	return no_memory(j->err);
 }
 
+/* Crumbs beside the culprits are none. */
+static void drop_crumbs(struct gate_check *check)
+{
+	while (check->n_culprits && check->culprits[check->n_culprits - 1].value < check->culprits[0].value / 100)
+		check->n_culprits--;
+}
+
 static void take_metric(struct gate_check *check, const struct metric *metric)
 {
 	check->metric_kind = metric->kind;
@@ -93,6 +100,7 @@ static void take_metric(struct gate_check *check, const struct metric *metric)
 	check->high = metric->high;
 	memcpy(check->culprits, metric->culprits, sizeof(check->culprits));
 	check->n_culprits = metric->n_culprits;
+	drop_crumbs(check);
 }
 
 /* "peak heap", "leaked per 100 of 'checkout'" */
@@ -307,13 +315,15 @@ static int judge_rate(struct judging *j, const char *operation, double budget)
 
 /* --- regressions --- */
 
-/* What grew most since the baseline, stack by stack. */
+/* What grew most since the baseline, stack by stack. The baseline does not know the stacks of single operations: these are
+ * shown as they are. */
 static void find_growth(struct judging *j, struct gate_check *check)
 {
 	const struct gate *gate = j->gate;
-	check->n_culprits = 0;
 	if (check->metric_kind == METRIC_PEAK_RSS || check->metric_kind == METRIC_RATE_OF)
 		return;
+	check->n_culprits = 0;
+	check->grown = true;
 	for (uint32_t i = 0; i < gate->measure->n_stacks; i++) {
 		const struct measure_stack *stack = &gate->measure->stacks[i];
 		const struct baseline_stack *old = baseline_find_stack(gate->baseline, stack->fingerprint);
@@ -323,11 +333,14 @@ static void find_growth(struct judging *j, struct gate_check *check)
 		if (stack->frames && is > was)
 			culprits_add(check->culprits, &check->n_culprits, (struct culprit){i, is - was});
 	}
+	drop_crumbs(check);
 }
 
 static const char *change_text(char text[64], double is, double was)
 {
-	if (was <= 0)
+	if (is == was)
+		snprintf(text, 64, "unchanged");
+	else if (was <= 0)
 		snprintf(text, 64, "the baseline has none");
 	else
 		snprintf(text, 64, "%+.1f %%", (is / was - 1) * 100);
@@ -337,17 +350,17 @@ static const char *change_text(char text[64], double is, double was)
 static int judge_figure(
     struct judging *j, struct gate_check *check, const struct metric *metric, const struct baseline_metric *was)
 {
-	char is[METRIC_TEXT_BYTES], old[METRIC_TEXT_BYTES], change[64];
+	char is[METRIC_TEXT_BYTES], old[METRIC_TEXT_BYTES], most[METRIC_TEXT_BYTES], change[64];
 	double floor;
 	bool known = median_known(j, metric, &floor);
 	const char *what = metric_label(metric->kind);
 	metric_text(is, metric->kind, known ? metric->value : floor);
 	metric_text(old, metric->kind, was->value);
+	metric_text(most, metric->kind, check->budget);
 	change_text(change, known ? metric->value : floor, was->value);
 	if (floor > check->budget)
 		return conclude(j, check, noise_only_warns(metric->kind) ? VERDICT_WARN : VERDICT_FAIL,
-		    "%s: %s, baseline %s: %s, more than %g %% allow", what, is, old, change,
-		    j->gate->config->regression_percent);
+		    "%s: %s, baseline %s: %s, over the limit of %s", what, is, old, change, most);
 	if (!known)
 		return unknown(j, check, metric);
 	return conclude(j, check, VERDICT_PASS, "%s: %s, baseline %s: %s", what, is, old, change);
@@ -371,12 +384,13 @@ static int judge_rate_change(
 		return conclude(j, check, VERDICT_INCONCLUSIVE, "%s: not measured in every run", about);
 	if (verdict == OP_FAIL)
 		return conclude(
-		    j, check, VERDICT_FAIL, "%s: %s, baseline %s: over %s for certain", what, is, old, most);
+		    j, check, VERDICT_FAIL, "%s: %s, baseline %s: certainly over the limit of %s", what, is, old, most);
 	if (verdict == OP_INCONCLUSIVE && metric->value > check->budget)
 		return conclude(j, check, VERDICT_INCONCLUSIVE,
-		    "%s: %s, baseline %s: over %s, but not for certain; more operations would tell", what, is, old,
-		    most);
-	return conclude(j, check, VERDICT_PASS, "%s: %s, baseline %s: no more than %s", what, is, old, most);
+		    "%s: %s, baseline %s: over the limit of %s, but not certainly; more operations would tell", what,
+		    is, old, most);
+	return conclude(
+	    j, check, VERDICT_PASS, "%s: %s, baseline %s: not shown to be over the limit of %s", what, is, old, most);
 }
 
 static int judge_regression(struct judging *j, const struct baseline_metric *was)

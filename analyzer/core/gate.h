@@ -38,6 +38,7 @@ struct gate_check {
 	char *reason; /* one sentence: lower case, no full stop */
 	struct culprit culprits[METRIC_CULPRITS];
 	size_t n_culprits;
+	bool grown; /* the culprits' values are growth since the baseline */
 };
 
 struct gate {

@@ -32,7 +32,7 @@ static const struct {
     [METRIC_PEAK_HEAP] = {"peak_heap_bytes", "bytes", "peak heap"},
     [METRIC_PEAK_RSS] = {"peak_rss_bytes", "bytes", "peak RSS"},
     [METRIC_LEAKED] = {"leaked_bytes", "bytes", "alive at the end"},
-    [METRIC_PROGRAM] = {"program_bytes", "bytes", "the program's alive at the end"},
+    [METRIC_PROGRAM] = {"program_bytes", "bytes", "left at the end"},
     [METRIC_ALLOCATIONS] = {"allocations", "allocations", "allocations"},
     [METRIC_ALLOCATED] = {"allocated_bytes", "bytes", "allocated"},
     [METRIC_TEMPORARY] = {"temporary_allocations", "allocations", "temporary allocations"},

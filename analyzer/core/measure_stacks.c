@@ -87,7 +87,8 @@ int measure_stack_keep(struct measure *measure, uint32_t index, const struct fra
 	struct measure_stack *stack = &measure->stacks[index];
 	if (stack->frames)
 		return 0;
-	uint32_t n = n_frames < KEPT_FRAMES ? (uint32_t)n_frames : KEPT_FRAMES;
+	uint32_t n = (uint32_t)fingerprint_frames(frames, n_frames);
+	n = n < KEPT_FRAMES ? n : KEPT_FRAMES;
 	uint32_t *kept = calloc((size_t)n + 1, sizeof(*kept));
 	for (uint32_t i = 0; i < n && kept; i++) {
 		kept[i] = frame_index(measure, frames[i]);

@@ -32,7 +32,7 @@ static void put_stacks(const struct gate_out *out, const struct gate_check *chec
 	char size[METRIC_TEXT_BYTES];
 	for (size_t i = 0; i < check->n_culprits; i++) {
 		const struct measure_stack *stack = &m->stacks[check->culprits[i].stack];
-		fprintf(file, "\n%s%s by\n", check->kind == CHECK_REGRESSION ? "+" : "",
+		fprintf(file, "\n%s%s by\n", check->grown ? "+" : "",
 		    metric_text(size, check->metric_kind, check->culprits[i].value));
 		for (uint32_t k = 0; k < stack->n_frames && stack->frames; k++) {
 			const struct measure_frame *frame = &m->frames[stack->frames[k]];

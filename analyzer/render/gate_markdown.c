@@ -63,7 +63,7 @@ static void put_place(const struct gate_out *out, const struct gate_check *check
 	char size[METRIC_TEXT_BYTES];
 	if (!frame)
 		return;
-	fprintf(file, "; %s%s by **", check->kind == CHECK_REGRESSION ? "+" : "",
+	fprintf(file, "; %s%s by **", check->grown ? "+" : "",
 	    metric_text(size, check->metric_kind, check->culprits[0].value));
 	put(file, frame->function);
 	fputs("**", file);
@@ -188,8 +188,7 @@ static void put_stack(
 	const struct measure *m = out->gate->measure;
 	const struct measure_stack *stack = &m->stacks[culprit->stack];
 	char size[METRIC_TEXT_BYTES];
-	fprintf(file, "%s%s\n", check->kind == CHECK_REGRESSION ? "+" : "",
-	    metric_text(size, check->metric_kind, culprit->value));
+	fprintf(file, "%s%s\n", check->grown ? "+" : "", metric_text(size, check->metric_kind, culprit->value));
 	for (uint32_t i = 0; i < stack->n_frames && i < DETAIL_FRAMES && stack->frames; i++) {
 		const struct measure_frame *frame = &m->frames[stack->frames[i]];
 		fputs("    ", file);
@@ -205,16 +204,31 @@ static void put_stack(
 		fprintf(file, "    ... %u more\n", stack->n_frames - DETAIL_FRAMES);
 }
 
+/* What grew since the baseline says more than what is large. */
+static bool told_better(const struct gate *gate, const struct gate_check *check)
+{
+	for (size_t i = 0; i < gate->n_checks; i++) {
+		const struct gate_check *other = &gate->checks[i];
+		if (other != check && other->grown && !check->grown && other->metric_kind == check->metric_kind &&
+		    other->n_culprits && other->verdict != VERDICT_PASS)
+			return true;
+	}
+	return false;
+}
+
 static void put_details(const struct gate_out *out, FILE *file)
 {
 	const struct gate *gate = out->gate;
 	for (size_t i = 0; i < gate->n_checks; i++) {
 		const struct gate_check *check = &gate->checks[i];
-		if (!check->n_culprits || check->kind == CHECK_SUPPRESSION)
+		if (!check->n_culprits || check->verdict == VERDICT_PASS || told_better(gate, check))
 			continue;
-		bool grew = check->kind == CHECK_REGRESSION;
-		fprintf(file, "<details><summary>%s: top %sstacks</summary>\n\n```text\n",
-		    metric_label(check->metric_kind), grew ? "growing " : "");
+		fprintf(file, "<details><summary>%s", metric_label(check->metric_kind));
+		if (check->operation) {
+			fputc(' ', file);
+			put(file, check->operation);
+		}
+		fprintf(file, ": top %sstacks</summary>\n\n```text\n", check->grown ? "growing " : "");
 		for (size_t k = 0; k < check->n_culprits && k < DETAIL_CULPRITS; k++)
 			put_stack(out, check, &check->culprits[k], file);
 		fputs("```\n\n</details>\n", file);

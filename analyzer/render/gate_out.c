@@ -94,7 +94,7 @@ static void print_culprit(
 	const struct measure *m = out->gate->measure;
 	const struct measure_stack *stack = &m->stacks[culprit->stack];
 	char size[METRIC_TEXT_BYTES];
-	fprintf(term->out, "        %s%s by\n", check->kind == CHECK_REGRESSION ? "+" : "",
+	fprintf(term->out, "        %s%s by\n", check->grown ? "+" : "",
 	    metric_text(size, check->metric_kind, culprit->value));
 	for (uint32_t i = 0; i < stack->n_frames && i < TEXT_FRAMES && stack->frames; i++)
 		print_frame(term, out, &m->frames[stack->frames[i]]);
