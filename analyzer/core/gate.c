@@ -291,7 +291,7 @@ static void take_plain(struct judging *j, struct gate_check *check, const char *
 
 static int judge_rate(struct judging *j, const char *operation, double budget)
 {
-	char name[400], is[METRIC_TEXT_BYTES], wanted[METRIC_TEXT_BYTES], about[160];
+	char name[400], wanted[METRIC_TEXT_BYTES], about[160];
 	snprintf(name, sizeof(name), "leaked_bytes_per_100%s%s", operation ? "/" : "", operation ? operation : "");
 	const struct metric *metric = measure_find(j->gate->measure, name);
 	struct gate_check *check = add_check(j, CHECK_BUDGET, "", name);
@@ -307,9 +307,8 @@ static int judge_rate(struct judging *j, const char *operation, double budget)
 		take_plain(j, check, operation);
 	poll_sessions(j, operation, budget, &votes);
 	enum op_verdict verdict = outcome(&votes);
-	metric_text(is, check->metric_kind, check->value);
 	metric_text(wanted, check->metric_kind, budget);
-	return conclude(j, check, verdict_of(verdict), "%s: %s, budget %s: %s", subject(about, check), is, wanted,
+	return conclude(j, check, verdict_of(verdict), "%s, budget %s: %s", subject(about, check), wanted,
 	    votes.reasons[verdict][0] ? votes.reasons[verdict] : "the runs disagree");
 }
 
@@ -341,7 +340,7 @@ static const char *change_text(char text[64], double is, double was)
 	if (is == was)
 		snprintf(text, 64, "unchanged");
 	else if (was <= 0)
-		snprintf(text, 64, "the baseline has none");
+		snprintf(text, 64, "none before");
 	else
 		snprintf(text, 64, "%+.1f %%", (is / was - 1) * 100);
 	return text;

@@ -360,6 +360,8 @@ static int read_entry(struct reading *r, const struct op_entry *entry, struct er
 	struct metric *metric = rate_metric(r->measure, entry->name);
 	if (!metric)
 		return no_memory(err);
+	if (entry->count < ESTIMATE_MIN_OPS)
+		return 0; /* too few to say anything */
 	metric->runs[r->session] = entry->estimate;
 	metric->lows[r->session] = entry->low;
 	metric->highs[r->session] = entry->high;
