@@ -68,7 +68,7 @@ _tidemark() {
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_tidemark_words options "$tidemark" "$command")" -- "$cur")
     else
-        _tidemark_files '!*.tmk'
+        _tidemark_files '!*.tmk*'
     fi
 }
 

@@ -9,11 +9,44 @@ function __tidemark_options
     tidemark $words[2] --help 2>/dev/null | string replace -rf '^ .*(--[a-z-]+)\S*( [A-Z]+)? +(.*)' '$1\t$3'
 end
 
+function __tidemark_traces
+    __fish_complete_suffix .tmk | string match -r '^[^\t]*(?:\.tmk|\.tmk\.[^\t/]*|/)(?:\t.*)?$'
+end
+
+# The recorded command line, completed as if it stood alone.
+function __tidemark_program
+    set -l words (commandline -opc)[3..] (commandline -ct)
+    while set -q words[2]; and string match -q -- '-*' $words[1]
+        if contains -- $words[1] -o --output --depth --rss-interval
+            set -e words[1]
+        end
+        set -l last $words[1]
+        set -e words[1]
+        test "$last" = --; and break
+    end
+    complete -C "$words"
+end
+
+# What the word under the cursor is: command, option, cost, program (of record), trace.
+function __tidemark_wants
+    set -l words (commandline -opc)
+    set -l what trace
+    if test (count $words) -eq 1; or test "$words[2]" = help
+        set what command
+    else if string match -q -- '-*' (commandline -ct)
+        set what option
+    else if contains -- $words[-1] -c --cost
+        set what cost
+    else if test $words[2] = record
+        set what program
+    end
+    test $what = $argv[1]
+end
+
 complete -c tidemark -f
-complete -c tidemark -n __fish_use_subcommand -a '(__tidemark_commands)'
-complete -c tidemark -n __fish_use_subcommand -a help -d 'explain a command'
-complete -c tidemark -n 'not __fish_use_subcommand; and string match -q -- "-*" (commandline -ct)' -a '(__tidemark_options)'
-complete -c tidemark -n '__fish_seen_subcommand_from top folded diff; and contains -- (commandline -opc)[-1] -c --cost' \
-    -a 'leaked peak allocated allocations temporary'
-complete -c tidemark -n '__fish_seen_subcommand_from record' -a '(__fish_complete_subcommand)'
-complete -c tidemark -n 'not __fish_seen_subcommand_from record' -a '(__fish_complete_suffix .tmk)'
+complete -c tidemark -n '__tidemark_wants command' -a '(__tidemark_commands)'
+complete -c tidemark -n '__fish_use_subcommand' -a help -d 'explain a command'
+complete -c tidemark -n '__tidemark_wants option' -a '(__tidemark_options)'
+complete -c tidemark -n '__tidemark_wants cost' -a 'leaked peak allocated allocations temporary'
+complete -c tidemark -n '__tidemark_wants program' -a '(__tidemark_program)'
+complete -c tidemark -n '__tidemark_wants trace' -a '(__tidemark_traces)'

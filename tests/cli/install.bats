@@ -94,6 +94,45 @@ END
     [[ " $(completions tidemark record -o x.tmk -- tidem) " == *" tidemark "* ]] || false
 }
 
+@test "fish completes commands, options, costs, traces and the recorded command" {
+    command -v fish >/dev/null || skip "no fish"
+    touch one.tmk one.tmk.12 once.txt
+    completions() {
+        HOME=$PWD fish --no-config -c "source '$ROOT/scripts/completion/tidemark.fish'; complete -C '$1'" | cut -f 1 | sort | tr '\n' ' '
+    }
+    assert_equal "$(completions 'tidemark rec')" "record "
+    assert_equal "$(completions 'tidemark help sum')" "summary "
+    assert_equal "$(completions 'tidemark record --str')" "--strict "
+    assert_equal "$(completions 'tidemark top --cost al')" "allocated allocations "
+    assert_equal "$(completions 'tidemark summary o')" "one.tmk one.tmk.12 "
+    [[ " $(completions 'tidemark record -- tidem')" == *" tidemark "* ]] || false
+}
+
+@test "zsh completes commands, options, costs, traces and the recorded command" {
+    command -v zsh >/dev/null || skip "no zsh"
+    touch one.tmk once.txt
+    export completion=$ROOT/scripts/completion
+    cat >complete.zsh <<'END'
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "fpath=($completion \$fpath); autoload -Uz compinit; compinit -D -u; PS1='READ''Y '"
+zpty -r shell seen '*READY *'
+expect() {
+    zpty -w -n shell "$1"$'\t'
+    zpty -r shell seen "$2"
+    zpty -w -n shell $'\C-u'
+}
+expect 'tidemark rec' '*tidemark record*'
+expect 'tidemark help summ' '*tidemark help summary*'
+expect 'tidemark record --str' '*tidemark record --strict*'
+expect 'tidemark top --cost lea' '*tidemark top --cost leaked*'
+expect 'tidemark summary o' '*tidemark summary one.tmk*'
+expect 'tidemark record -- true && tidemar' '*&& tidemark*'
+zpty -d shell
+END
+    timeout 30 zsh -f complete.zsh
+}
+
 @test "scripts/deps names what is missing, with its package" {
     mkdir bin
     printf '#!/bin/sh\nexit 1\n' >bin/pkg-config
