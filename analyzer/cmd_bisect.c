@@ -364,8 +364,7 @@ static int check_ends(struct bisect *b, const char *bad_id, struct err *err)
 	if (status == 1)
 		return 0;
 	return err_set(err, TIDEMARK_ERR_USAGE,
-	    status == 0 ? "the gate passes at BAD, '%s': there is nothing to look for"
-	                : "BAD, '%s', cannot be judged",
+	    status == 0 ? "the gate passes at BAD, '%s': there is nothing to look for" : "BAD, '%s', cannot be judged",
 	    b->bad);
 }
 
@@ -475,11 +474,10 @@ static int run(struct bisect *b, struct err *err)
 int cmd_bisect(int argc, char **argv)
 {
 	struct bisect b = {.build = "", .gate = ""};
-	const struct option options[] = {
-	    {"build", 0, OPTION_TEXT, &b.build, "COMMAND", "build a commit, with the shell; when it fails, skip the commit", 0,
-	        0},
-	    {"gate", 0, OPTION_TEXT, &b.gate, "OPTIONS", "of tidemark gate, as '--peak-heap 10MB'; default tidemark.toml's",
-	        0, 0},
+	const struct option options[] = {{"build", 0, OPTION_TEXT, &b.build, "COMMAND",
+	                                     "build a commit, with the shell; when it fails, skip the commit", 0, 0},
+	    {"gate", 0, OPTION_TEXT, &b.gate, "OPTIONS",
+	        "of tidemark gate, as '--peak-heap 10MB'; default tidemark.toml's", 0, 0},
 	    {NULL, 0, OPTION_FLAG, NULL, NULL, NULL, 0, 0}};
 	const struct option_table table = {"bisect GOOD BAD [OPTION...] -- COMMAND [ARGUMENT...]",
 	    "Find the commit after GOOD, up to BAD, at which COMMAND began to fail the gate.", options, false};

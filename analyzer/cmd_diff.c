@@ -7,9 +7,11 @@
 #include "base/say.h"
 #include "base/size.h"
 #include "cmd.h"
+#include "group_report.h"
 #include "report.h"
 
 #define TEXT_STACKS 10
+#define TEXT_GROUPS 30
 #define SCHEMA "tidemark/diff/1"
 #define BEFORE 0
 #define AFTER 1
@@ -23,6 +25,8 @@ struct diff_report {
 	struct report sides[2];
 	bool instants; /* of one recording */
 	struct stacks *stacks;
+	struct groups groups;
+	bool grouped;
 	enum cost cost;
 	struct diff_row *rows; /* those that differ: what grew most first, what shrank most last */
 	size_t n_rows, n_grown;
@@ -179,7 +183,11 @@ static void print_text(const struct diff_report *d)
 	}
 	putchar('\n');
 	print_totals(d);
-	print_rows(&term, d);
+	if (d->grouped)
+		group_diff_print(
+		    &term, &d->groups, d->cost, report_text_limit(d->sides[0].options, d->groups.n_items, TEXT_GROUPS));
+	else
+		print_rows(&term, d);
 }
 
 /* --- JSON --- */
@@ -226,11 +234,28 @@ static json_t *json_row(
 	return item;
 }
 
+static void write_stacks(struct json_out *out, const struct diff_report *d)
+{
+	const struct frame_view **frames = NULL;
+	size_t capacity = 0, n = report_json_limit(d->sides[0].options, d->n_rows);
+	json_list(out, "stacks");
+	for (size_t i = 0; i < n; i++)
+		json_element(out, json_row(d, &d->rows[i], &frames, &capacity));
+	json_list_end(out);
+	free(frames);
+}
+
+static void write_groups(struct json_out *out, const struct diff_report *d)
+{
+	json_list(out, "groups");
+	for (size_t i = 0; i < d->groups.n_items; i++)
+		json_element(out, group_diff_json(&d->groups.items[i], d->cost));
+	json_list_end(out);
+}
+
 static int write_json(const struct diff_report *d, struct err *err)
 {
 	struct json_out out;
-	const struct frame_view **frames = NULL;
-	size_t capacity = 0, n = report_json_limit(d->sides[0].options, d->n_rows);
 	int result = json_open(&out, d->sides[0].options->json, err);
 	if (result < 0)
 		return result;
@@ -243,14 +268,15 @@ static int write_json(const struct diff_report *d, struct err *err)
 	json_object_set_new(head, "before", json_side(d, BEFORE));
 	json_object_set_new(head, "after", json_side(d, AFTER));
 	json_object_set_new(head, "change", json_change(d));
+	if (d->grouped)
+		json_object_set_new(head, "group_rules", report_group_rules(d->sides[0].options));
 	json_begin(&out);
 	json_head(&out, head);
-	json_list(&out, "stacks");
-	for (size_t i = 0; i < n; i++)
-		json_element(&out, json_row(d, &d->rows[i], &frames, &capacity));
-	json_list_end(&out);
+	if (d->grouped)
+		write_groups(&out, d);
+	else
+		write_stacks(&out, d);
 	json_end(&out);
-	free(frames);
 	return json_close(&out, err);
 }
 
@@ -259,7 +285,7 @@ static int write_json(const struct diff_report *d, struct err *err)
 /* The side's part of its recording: all of it, or all up to an instant. */
 static int open_side(struct diff_report *d, int side, const char *path, const struct report_options *o, struct err *err)
 {
-	struct report_window window = {.whole_live = true};
+	struct report_window window = {.whole_live = true, .by_thread = groups_need_threads(&d->groups)};
 	/* "start" could be the name of a mark; an end that is left out is none. */
 	if (d->instants)
 		window.to = side == BEFORE ? (o->from ? o->from : "0%") : o->to;
@@ -270,6 +296,9 @@ static int open_side(struct diff_report *d, int side, const char *path, const st
 static int compare(struct diff_report *d, char **paths, const struct report_options *o, struct err *err)
 {
 	int result = report_cost(o, &d->cost, err);
+	d->grouped = o->group_rules.n_items > 0;
+	if (!result)
+		result = report_groups(o, &d->groups, err);
 	for (int side = BEFORE; side <= AFTER && !result; side++)
 		result = open_side(d, side, paths[d->instants ? 0 : side], o, err);
 	if (!result)
@@ -278,6 +307,10 @@ static int compare(struct diff_report *d, char **paths, const struct report_opti
 		result = report_stacks(&d->sides[side], d->stacks, (unsigned)side, err);
 	if (!result)
 		result = report_drop_suppressed(&d->sides[AFTER], d->stacks, err);
+	if (!result && d->grouped) {
+		result = groups_add(&d->groups, d->stacks, err);
+		group_diff_sort(&d->groups, d->cost);
+	}
 	return result ? result : find_rows(d, err);
 }
 
@@ -292,6 +325,7 @@ static int run(struct diff_report *d, char **paths, const struct report_options 
 	for (int side = BEFORE; side <= AFTER && status == CMD_OK; side++)
 		status = report_status(&d->sides[side]);
 	free(d->rows);
+	groups_release(&d->groups);
 	stacks_free(d->stacks);
 	report_close(&d->sides[AFTER]);
 	report_close(&d->sides[BEFORE]);
@@ -316,8 +350,9 @@ int cmd_diff(int argc, char **argv)
 {
 	struct report_options o = {.limit = REPORT_NO_LIMIT, .cost_name = "leaked"};
 	struct diff_report d = {0};
-	const struct option options[] = {REPORT_OPTIONS_COST(o), REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_WINDOW(o),
-	    REPORT_OPTIONS_SUPPRESS(o), REPORT_OPTIONS_SYMBOLS(o), REPORT_OPTIONS_COMMON(o), REPORT_OPTIONS_END};
+	const struct option options[] = {REPORT_OPTIONS_COST(o), REPORT_OPTIONS_GROUP(o), REPORT_OPTIONS_LIMIT(o),
+	    REPORT_OPTIONS_WINDOW(o), REPORT_OPTIONS_SUPPRESS(o), REPORT_OPTIONS_SYMBOLS(o), REPORT_OPTIONS_COMMON(o),
+	    REPORT_OPTIONS_END};
 	const struct option_table table = {"diff [OPTION...] BEFORE AFTER | diff [OPTION...] --from T --to T FILE",
 	    "Show what grew, by stack, between two recordings or between two instants of one.", options, false};
 	struct err err = {0};

@@ -84,8 +84,8 @@ static void print_change(
 	char text[TREND_TEXT_BYTES], before[TREND_TEXT_BYTES], after[TREND_TEXT_BYTES];
 	printf("  %zu  %-10s ", i + 1, trend_change(text, s->unit, change->before, change->after));
 	print_commit(term, &table->commits[s->points[change->at].commit]);
-	printf("  (%s to %s)\n", trend_value(before, s->unit, change->before),
-	    trend_value(after, s->unit, change->after));
+	printf(
+	    "  (%s to %s)\n", trend_value(before, s->unit, change->before), trend_value(after, s->unit, change->after));
 }
 
 static void print_last(const struct term *term, const struct history_table *table, const struct history_series *s)
@@ -206,8 +206,8 @@ static json_t *json_change(const struct history_table *table, const struct histo
 	set_commit(item, &table->commits[s->points[c->at].commit]);
 	json_object_set_new(item, "before", json_real(c->before));
 	json_object_set_new(item, "after", json_real(c->after));
-	json_object_set_new(item, "percent", c->before == 0 ? json_null()
-	                                                     : json_real((c->after - c->before) / fabs(c->before) * 100));
+	json_object_set_new(
+	    item, "percent", c->before == 0 ? json_null() : json_real((c->after - c->before) / fabs(c->before) * 100));
 	json_object_set_new(item, "chance", json_real(c->chance));
 	return item;
 }
@@ -261,8 +261,9 @@ static int write_picture(const struct history_table *table, const char *path, st
 static int nothing(const struct history_options *o, struct err *err)
 {
 	if (o->metric)
-		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "the history '%s' has no figure '%s'%s%s%s; 'tidemark history "
-		                                            "show' lists them",
+		return err_set(err, TIDEMARK_ERR_NOT_FOUND,
+		    "the history '%s' has no figure '%s'%s%s%s; 'tidemark history "
+		    "show' lists them",
 		    o->db, o->metric, o->benchmark ? " of '" : "", o->benchmark ? o->benchmark : "",
 		    o->benchmark ? "'" : "");
 	if (o->benchmark)
@@ -452,21 +453,24 @@ static int check(enum verb verb, size_t n_files, const struct history_options *o
 {
 	bool adds = verb == VERB_ADD;
 	if (adds && !n_files)
-		return err_set(err, TIDEMARK_ERR_USAGE, "name recordings or documents of 'tidemark gate --json' to add");
+		return err_set(
+		    err, TIDEMARK_ERR_USAGE, "name recordings or documents of 'tidemark gate --json' to add");
 	if (!adds && n_files)
 		return err_set(err, TIDEMARK_ERR_USAGE, "only 'tidemark history add' takes files");
 	if (!adds && o->commit)
 		return err_set(err, TIDEMARK_ERR_USAGE, "--commit goes with 'tidemark history add' only");
 	if (adds && (o->metric || o->json || o->csv || o->svg))
-		return err_set(err, TIDEMARK_ERR_USAGE, "--metric, --json, --csv and --svg do not go with 'tidemark history "
-		                                        "add'");
+		return err_set(err, TIDEMARK_ERR_USAGE,
+		    "--metric, --json, --csv and --svg do not go with 'tidemark history "
+		    "add'");
 	if (verb != VERB_EXPORT && o->csv)
 		return err_set(err, TIDEMARK_ERR_USAGE, "--csv goes with 'tidemark history export' only");
 	if (verb != VERB_PLOT && o->svg)
 		return err_set(err, TIDEMARK_ERR_USAGE, "--svg goes with 'tidemark history plot' only");
 	if (o->json && !*o->json && ((o->svg && !*o->svg) || (o->csv && !*o->csv)))
-		return err_set(err, TIDEMARK_ERR_USAGE, "only one of --json, --csv and --svg can go to standard output; "
-		                                        "name files: --svg=FILE");
+		return err_set(err, TIDEMARK_ERR_USAGE,
+		    "only one of --json, --csv and --svg can go to standard output; "
+		    "name files: --svg=FILE");
 	return 0;
 }
 
@@ -491,8 +495,8 @@ static int run(int n, char **argv, struct history_options *o, struct err *err)
 int cmd_history(int argc, char **argv)
 {
 	struct history_options o = {0};
-	const struct option options[] = {
-	    {"db", 0, OPTION_TEXT, &o.db, "FILE", "the history (.tidemark/history.db at the top of the work tree)", 0, 0},
+	const struct option options[] = {{"db", 0, OPTION_TEXT, &o.db, "FILE",
+	                                     "the history (.tidemark/history.db at the top of the work tree)", 0, 0},
 	    {"commit", 0, OPTION_TEXT, &o.commit, "COMMIT", "add to this commit; default HEAD", 0, 0},
 	    {"benchmark", 'b', OPTION_TEXT, &o.benchmark, "NAME",
 	        "add as this benchmark (the program's name), or show it alone", 0, 0},

@@ -7,9 +7,11 @@
 #include "base/say.h"
 #include "base/size.h"
 #include "cmd.h"
+#include "group_report.h"
 #include "report.h"
 
 #define TEXT_STACKS 20
+#define TEXT_GROUPS 30
 #define SCHEMA "tidemark/leaks/1"
 
 struct leaks_report {
@@ -17,6 +19,8 @@ struct leaks_report {
 	struct stacks *stacks;
 	struct suppressions suppressions;
 	struct leaks leaks;
+	struct group_leaks groups;
+	bool grouped;
 	bool with_runtime; /* list the runtime's blocks too */
 };
 
@@ -103,8 +107,12 @@ static void print_text(const struct leaks_report *l)
 	term_text(&term, report_title(&l->report, title, sizeof(title)), 200);
 	fputs(
 	    window ? ": blocks born in the window and alive at its end\n\n" : ": blocks alive at the end\n\n", stdout);
-	print_kind(&term, l, LEAK_PROGRAM);
-	if (l->with_runtime)
+	if (l->grouped)
+		group_leaks_print(&term, &l->groups, l->with_runtime,
+		    report_text_limit(options, l->groups.groups.n_items, TEXT_GROUPS));
+	else
+		print_kind(&term, l, LEAK_PROGRAM);
+	if (l->with_runtime && !l->grouped)
 		print_kind(&term, l, LEAK_RUNTIME);
 	struct leak_sum all = {0};
 	for (int kind = 0; kind < LEAK_KINDS; kind++) {
@@ -190,8 +198,14 @@ static int write_json(const struct leaks_report *l, struct err *err)
 		return result;
 	json_begin(&out);
 	json_head(&out, json_totals(l));
-	json_list(&out, "stacks");
-	write_stacks(&out, l);
+	if (l->grouped)
+		json_head(&out, json_pack("{s:o}", "group_rules", report_group_rules(l->report.options)));
+	json_list(&out, l->grouped ? "groups" : "stacks");
+	if (l->grouped)
+		for (size_t i = 0; i < l->groups.groups.n_items; i++)
+			json_element(&out, group_leaks_json(&l->groups, i));
+	else
+		write_stacks(&out, l);
 	json_list_end(&out);
 	json_list(&out, "suppressions");
 	for (size_t i = 0; i < l->suppressions.n_items; i++)
@@ -207,7 +221,11 @@ static int write_json(const struct leaks_report *l, struct err *err)
 static int run(struct leaks_report *l, const char *path, const struct report_options *options, struct err *err)
 {
 	struct report_window window = {.from = options->from, .to = options->to};
-	int result = report_open(&l->report, path, options, &window, NULL, err);
+	l->grouped = options->group_rules.n_items > 0;
+	int result = report_groups(options, &l->groups.groups, err);
+	window.by_thread = groups_need_threads(&l->groups.groups);
+	if (!result)
+		result = report_open(&l->report, path, options, &window, NULL, err);
 	if (!result)
 		result = stacks_new(&l->stacks, STACKS_EXACT, err);
 	if (!result)
@@ -216,11 +234,14 @@ static int run(struct leaks_report *l, const char *path, const struct report_opt
 		stacks_sort(l->stacks, COST_LEAKED);
 		result = report_leaks(&l->report, l->stacks, &l->suppressions, &l->leaks, err);
 	}
+	if (!result && l->grouped)
+		result = group_leaks_collect(&l->groups, l->stacks, &l->leaks, err);
 	if (!result && options->json)
 		result = write_json(l, err);
 	if (!result && (!options->json || *options->json))
 		print_text(l);
 	int status = result < 0 ? say_err(err) : report_status(&l->report);
+	group_leaks_release(&l->groups);
 	leaks_release(&l->leaks);
 	suppressions_release(&l->suppressions);
 	stacks_free(l->stacks);
@@ -233,7 +254,7 @@ int cmd_leaks(int argc, char **argv)
 	struct report_options o = {.limit = REPORT_NO_LIMIT};
 	struct leaks_report l = {0};
 	bool print_built_in = false;
-	const struct option options[] = {REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_SUPPRESS(o),
+	const struct option options[] = {REPORT_OPTIONS_GROUP(o), REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_SUPPRESS(o),
 	    {"no-built-in", 0, OPTION_FLAG, &o.no_built_in, NULL, "do not use the built-in suppressions", 0, 0},
 	    {"print-suppressions", 0, OPTION_FLAG, &print_built_in, NULL, "print the built-in suppressions and exit", 0,
 	        0},

@@ -122,8 +122,7 @@ static int read_document(struct history_input *input, const char *path, const ch
 	json_error_t error;
 	json_t *document = json_load_file(path, 0, &error);
 	if (!document)
-		return err_set(
-		    err, TIDEMARK_ERR_CORRUPT, "'%s' is no JSON: line %d: %s", path, error.line, error.text);
+		return err_set(err, TIDEMARK_ERR_CORRUPT, "'%s' is no JSON: line %d: %s", path, error.line, error.text);
 	int result = add_document(input, path, document, benchmark, err);
 	json_decref(document);
 	return result;
@@ -188,8 +187,9 @@ static int not_found(const char *name, struct err *err)
 	if (name)
 		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "git knows no commit '%s'", name);
 	if (in_work_tree())
-		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "the git work tree has no commit yet: name one with "
-		                                            "--commit");
+		return err_set(err, TIDEMARK_ERR_NOT_FOUND,
+		    "the git work tree has no commit yet: name one with "
+		    "--commit");
 	return err_set(err, TIDEMARK_ERR_NOT_FOUND,
 	    "cannot ask git for the commit: no git, no work tree, or not ours ('git status' tells); name it with "
 	    "--commit");
@@ -213,8 +213,8 @@ static void take_answer(struct commit_text *commit, char *text)
 int commit_find(struct commit_text *commit, const char *name, struct err *err)
 {
 	static const char *const changes[] = {"status", "--porcelain", "--untracked-files=no", NULL};
-	const char *const question[] = {"-c", "log.showSignature=false", "log", "-1", "--format=%H%n%ct%n%s",
-	    name ? name : "HEAD", "--", NULL};
+	const char *const question[] = {
+	    "-c", "log.showSignature=false", "log", "-1", "--format=%H%n%ct%n%s", name ? name : "HEAD", "--", NULL};
 	char *answer = NULL;
 	*commit = (struct commit_text){0};
 	if (name && (!*name || *name == '-'))

@@ -14,6 +14,7 @@ void report_options_release(struct report_options *options)
 {
 	free(options->debug_dirs.items);
 	free(options->suppression_files.items);
+	free(options->group_rules.items);
 }
 
 static size_t limited(uint64_t limit, size_t n)
@@ -46,6 +47,19 @@ int report_cost(const struct report_options *options, enum cost *cost, struct er
 	return err_set(err, TIDEMARK_ERR_USAGE, "unknown cost '%s'; there are " COST_NAMES, options->cost_name);
 }
 
+int report_groups(const struct report_options *options, struct groups *groups, struct err *err)
+{
+	return groups_init(groups, options->group_rules.items, options->group_rules.n_items, err);
+}
+
+json_t *report_group_rules(const struct report_options *options)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < options->group_rules.n_items; i++)
+		json_array_append_new(list, json_text(options->group_rules.items[i]));
+	return list;
+}
+
 static int read_profile(struct report *report, const char *path, const struct report_window *window, struct err *err)
 {
 	char *what = NULL;
@@ -57,6 +71,7 @@ static int read_profile(struct report *report, const char *path, const struct re
 	    .from = window->from,
 	    .to = window->to,
 	    .whole_live = window->whole_live,
+	    .by_thread = window->by_thread,
 	    .waiting = say_waiting,
 	    .progress = progress_show,
 	    .progress_arg = &progress};

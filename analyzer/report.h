@@ -7,6 +7,7 @@
 
 #include "base/option.h"
 #include "base/progress.h"
+#include "core/group.h"
 #include "core/leaks.h"
 #include "core/profile.h"
 #include "core/stacks.h"
@@ -17,7 +18,7 @@ struct report_options {
 	const char *json; /* NULL: text only; "": JSON on standard output instead; else a file, and text as well */
 	bool strict;      /* exit 4 when the recording is not whole */
 	const char *sysroot;
-	struct option_list debug_dirs, suppression_files;
+	struct option_list debug_dirs, suppression_files, group_rules;
 	bool no_debug_files, no_built_in;
 	const char *cost_name, *from, *to;
 	uint64_t limit; /* stacks; 0: all; REPORT_NO_LIMIT: the user said nothing */
@@ -59,6 +60,11 @@ size_t report_json_limit(const struct report_options *options, size_t n);
 	{                                                                                                              \
 		"limit", 'n', OPTION_NUMBER, &(o).limit, "N", "show the first N stacks; 0: all", 0, 0                  \
 	}
+#define REPORT_OPTIONS_GROUP(o)                                                                                        \
+	{                                                                                                              \
+		"group", 'g', OPTION_LIST, &(o).group_rules, "RULE",                                                   \
+		    "show groups instead of stacks: " GROUP_RULES "; may be repeated", 0, 0                            \
+	}
 #define REPORT_OPTIONS_COST(o)                                                                                         \
 	{                                                                                                              \
 		"cost", 'c', OPTION_TEXT, &(o).cost_name, "C", COST_NAMES, 0, 0                                        \
@@ -81,7 +87,7 @@ struct report {
 struct report_window { /* which part, and what to compute on the way; see struct profile_options */
 	uint32_t n_points;
 	const char *from, *to;
-	bool whole_live;
+	bool whole_live, by_thread;
 };
 
 /* Read a recording; waits for its writer and shows progress. resolver: of another report, to share; NULL: a new one.
@@ -94,6 +100,12 @@ void report_close(struct report *report);
 
 /* Its stacks; see stacks_add. */
 int report_stacks(struct report *report, struct stacks *stacks, unsigned source, struct err *err);
+
+/* --group. errors: USAGE, MEMORY */
+int report_groups(const struct report_options *options, struct groups *groups, struct err *err);
+
+/* The rules of --group as they were given, for documents. */
+json_t *report_group_rules(const struct report_options *options);
 
 /* Its leaks, by the suppressions of the options, of the program, and the built-in ones. stacks: sorted before.
  * suppressions: filled; the caller releases it */

@@ -235,8 +235,7 @@ static void add_level(struct division *d, size_t k)
 		double *best = &d->best[k * row + j];
 		*best = INFINITY;
 		for (size_t i = k ? k * MIN_VALUES : 0; i + MIN_VALUES <= j; i++) {
-			double cost =
-			    (k ? d->best[(k - 1) * row + i] : i ? INFINITY : 0) + d->cost[i * d->n + j - 1];
+			double cost = (k ? d->best[(k - 1) * row + i] : i ? INFINITY : 0) + d->cost[i * d->n + j - 1];
 			if (cost < *best) {
 				*best = cost;
 				d->before[k * row + j] = i;
@@ -293,8 +292,8 @@ static void look_at_last(const struct change_value *values, size_t n, struct cha
 	if (rest.n < MIN_VALUES)
 		return;
 	double level = median_of(rest.values, rest.n), value = last.values->value;
-	found->last_stands_out = fabs(value - level) >= MIN_CHANGE * fmax(fabs(value), fabs(level)) &&
-	                         value != level && chance_by_mean(rest, last) <= CHANCE;
+	found->last_stands_out = fabs(value - level) >= MIN_CHANGE * fmax(fabs(value), fabs(level)) && value != level &&
+	                         chance_by_mean(rest, last) <= CHANCE;
 	if (found->last_stands_out)
 		found->level = level;
 }

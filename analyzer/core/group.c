@@ -185,8 +185,9 @@ const char *group_namespace(const char *function, unsigned levels, size_t *lengt
 /* Libraries of the languages: code that allocates for its caller. */
 static bool is_runtime_module(const char *module)
 {
-	static const char *const names[] = {"libc.", "libc-", "libstdc++.", "libc++.", "libc++abi.", "libgcc_s.", "libm.",
-	    "libpthread", "ld-linux", "ld.so", "ld-2.", "libdl.", "librt.", "libjemalloc.", "libtcmalloc", "libmimalloc"};
+	static const char *const names[] = {"libc.", "libc-", "libstdc++.", "libc++.", "libc++abi.", "libgcc_s.",
+	    "libm.", "libpthread", "ld-linux", "ld.so", "ld-2.", "libdl.", "librt.", "libjemalloc.", "libtcmalloc",
+	    "libmimalloc"};
 	const char *name = frame_basename(module);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strncmp(name, names[i], strlen(names[i])))
@@ -322,8 +323,8 @@ size_t groups_add_row(struct groups *g, const struct stacks *stacks, const struc
 	const struct frame_view **frames = NULL;
 	size_t capacity = 0, n = stacks_frames(stacks, row->node, &frames, &capacity), at = SIZE_MAX;
 	if ((n || !row->node) && !know_views(g, stacks))
-		at = find_group(g, rule_of_node(g, stacks, row->node), frames, n,
-		    row->thread ? stacks->threads[row->thread] : "");
+		at = find_group(
+		    g, rule_of_node(g, stacks, row->node), frames, n, row->thread ? stacks->threads[row->thread] : "");
 	free(frames);
 	if (at == SIZE_MAX)
 		return at;

@@ -45,8 +45,7 @@ bool groups_need_threads(const struct groups *groups);
 /* The group of a stack, made when it is new.
  * frames: innermost first; thread: its name, "" when unknown
  * returns: its index in items, SIZE_MAX when memory is short */
-size_t groups_find(
-    struct groups *groups, const struct frame_view *const *frames, size_t n_frames, const char *thread);
+size_t groups_find(struct groups *groups, const struct frame_view *const *frames, size_t n_frames, const char *thread);
 
 /* The group of a row of stacks, with the row's sums added to the group's. No stacks may be added to `stacks` between
  * calls. returns: as groups_find */

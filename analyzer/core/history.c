@@ -14,27 +14,27 @@
 #define WAIT_MS 30000 /* for other processes */
 
 static const char schema[] = "CREATE TABLE commits ("
-			     " id TEXT PRIMARY KEY NOT NULL,"
-			     " time INTEGER NOT NULL," /* seconds since 1970 */
-			     " place INTEGER NOT NULL," /* among commits of the same second */
-			     " subject TEXT NOT NULL);"
-			     "CREATE TABLE runs ("
-			     " id INTEGER PRIMARY KEY,"
-			     " commit_id TEXT NOT NULL REFERENCES commits(id),"
-			     " benchmark TEXT NOT NULL,"
-			     " key TEXT,"
-			     " added INTEGER NOT NULL,"
-			     " UNIQUE (commit_id, benchmark, key));"
-			     "CREATE TABLE figures ("
-			     " run INTEGER NOT NULL REFERENCES runs(id),"
-			     " position INTEGER NOT NULL,"
-			     " metric TEXT NOT NULL,"
-			     " unit TEXT NOT NULL,"
-			     " value REAL NOT NULL,"
-			     " low REAL,"
-			     " high REAL,"
-			     " PRIMARY KEY (run, position)) WITHOUT ROWID;"
-			     "CREATE INDEX runs_by_benchmark ON runs (benchmark);";
+                             " id TEXT PRIMARY KEY NOT NULL,"
+                             " time INTEGER NOT NULL,"  /* seconds since 1970 */
+                             " place INTEGER NOT NULL," /* among commits of the same second */
+                             " subject TEXT NOT NULL);"
+                             "CREATE TABLE runs ("
+                             " id INTEGER PRIMARY KEY,"
+                             " commit_id TEXT NOT NULL REFERENCES commits(id),"
+                             " benchmark TEXT NOT NULL,"
+                             " key TEXT,"
+                             " added INTEGER NOT NULL,"
+                             " UNIQUE (commit_id, benchmark, key));"
+                             "CREATE TABLE figures ("
+                             " run INTEGER NOT NULL REFERENCES runs(id),"
+                             " position INTEGER NOT NULL,"
+                             " metric TEXT NOT NULL,"
+                             " unit TEXT NOT NULL,"
+                             " value REAL NOT NULL,"
+                             " low REAL,"
+                             " high REAL,"
+                             " PRIMARY KEY (run, position)) WITHOUT ROWID;"
+                             "CREATE INDEX runs_by_benchmark ON runs (benchmark);";
 
 struct history {
 	sqlite3 *db;
@@ -54,8 +54,8 @@ static int failed(const struct history *h, struct err *err)
 		    "the history '%s' is damaged; put a copy in its place, or begin a new one", h->path);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return err_set(err, TIDEMARK_ERR_SYSTEM,
-		    "the history '%s' has been locked by another process for %d s", h->path, WAIT_MS / 1000);
+		return err_set(err, TIDEMARK_ERR_SYSTEM, "the history '%s' has been locked by another process for %d s",
+		    h->path, WAIT_MS / 1000);
 	case SQLITE_READONLY:
 	case SQLITE_PERM:
 		return err_set(err, TIDEMARK_ERR_SYSTEM,
@@ -235,8 +235,8 @@ static int add_commit(const struct history *h, const struct history_commit *comm
 static int add_figure(
     const struct history *h, int64_t run, size_t position, const struct history_figure *figure, struct err *err)
 {
-	sqlite3_stmt *s = prepare(h,
-	    "INSERT INTO figures (run, position, metric, unit, value, low, high) VALUES (?, ?, ?, ?, ?, ?, ?)");
+	sqlite3_stmt *s = prepare(
+	    h, "INSERT INTO figures (run, position, metric, unit, value, low, high) VALUES (?, ?, ?, ?, ?, ?, ?)");
 	sqlite3_bind_int64(s, 1, run);
 	sqlite3_bind_int64(s, 2, (int64_t)position);
 	bind_text(s, 3, figure->metric);
@@ -250,8 +250,8 @@ static int add_figure(
 static int add_run(const struct history *h, const struct history_commit *commit, const struct history_run *run,
     size_t *n_added, struct err *err)
 {
-	sqlite3_stmt *s = prepare(h,
-	    "INSERT INTO runs (commit_id, benchmark, key, added) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING");
+	sqlite3_stmt *s = prepare(
+	    h, "INSERT INTO runs (commit_id, benchmark, key, added) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING");
 	bind_text(s, 1, commit->id);
 	bind_text(s, 2, run->benchmark);
 	bind_text(s, 3, run->key);

@@ -91,8 +91,8 @@ struct history_table {
 };
 
 /* Read all of it into medians by commit, and find the changes. errors: as history_each, MEMORY */
-int history_read(struct history *history, const char *benchmark, const char *metric, struct history_table *table,
-    struct err *err);
+int history_read(
+    struct history *history, const char *benchmark, const char *metric, struct history_table *table, struct err *err);
 void history_table_release(struct history_table *table);
 
 #endif

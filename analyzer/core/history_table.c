@@ -57,8 +57,7 @@ static int find_commit(struct filling *f, const struct history_commit *wanted)
 static struct history_series *find_series(struct history_table *t, const struct history_row *row)
 {
 	for (size_t i = 0; i < t->n_series; i++)
-		if (!strcmp(t->series[i].metric, row->figure.metric) &&
-		    !strcmp(t->series[i].benchmark, row->benchmark))
+		if (!strcmp(t->series[i].metric, row->figure.metric) && !strcmp(t->series[i].benchmark, row->benchmark))
 			return &t->series[i];
 	if (ARRAY_RESERVE(t->series, t->series_capacity, t->n_series + 1) < 0)
 		return NULL;
@@ -122,8 +121,8 @@ static int finish_series(struct history_series *s)
 	return result;
 }
 
-int history_read(struct history *h, const char *benchmark, const char *metric, struct history_table *table,
-    struct err *err)
+int history_read(
+    struct history *h, const char *benchmark, const char *metric, struct history_table *table, struct err *err)
 {
 	struct filling filling = {.table = table, .err = err};
 	*table = (struct history_table){0};

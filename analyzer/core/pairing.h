@@ -24,7 +24,6 @@ struct pairing {
 void pairing_release(struct pairing *pairing);
 
 /* out: as block, with sites by thread; valid until the next call. errors: MEMORY */
-int pairing_apply(
-    struct pairing *pairing, const struct trace_block *block, struct trace_block *out, struct err *err);
+int pairing_apply(struct pairing *pairing, const struct trace_block *block, struct trace_block *out, struct err *err);
 
 #endif

@@ -35,8 +35,8 @@ static int play(struct trace *trace, struct playing *p, const struct profile_opt
 		if (options->progress)
 			options->progress(options->progress_arg, trace->read_bytes, trace->file_bytes);
 		p->bad = block->index;
-		result = options->by_thread ? play_pairs(p, trace, block, err)
-		                            : replay_block(&p->replay, trace, block, err);
+		result =
+		    options->by_thread ? play_pairs(p, trace, block, err) : replay_block(&p->replay, trace, block, err);
 		if (result < 0)
 			return result;
 	}
@@ -64,8 +64,7 @@ static void release(struct playing *p)
 	pairing_release(&p->pairing);
 }
 
-static int read_profile(
-    struct trace *trace, struct playing *p, const struct profile_options *options, struct err *err)
+static int read_profile(struct trace *trace, struct playing *p, const struct profile_options *options, struct err *err)
 {
 	int result = run(trace, p, options, err);
 	if (result != TIDEMARK_ERR_CORRUPT)

@@ -27,7 +27,7 @@ struct profile_totals {
 	uint64_t reallocations; /* those allocations that ended an old block in the same instant */
 	uint64_t leaked_bytes, leaked_blocks;
 	uint64_t peak_heap_bytes, peak_heap_blocks;
-	uint64_t peak_tick;                     /* first instant of the peak */
+	uint64_t peak_tick;      /* first instant of the peak */
 	uint64_t peak_rss_bytes; /* largest sample or, of the whole recording, the kernel's high-water mark */
 	uint64_t peak_rss_tick;  /* of the largest sample */
 	uint64_t peak_rss_sample_bytes;

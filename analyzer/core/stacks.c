@@ -416,8 +416,7 @@ static void choose_sample(struct stack_row *row, const struct profile_row *from,
 	row->sample_allocated = from->allocated_bytes;
 }
 
-static int add_row(
-    struct adding *a, const struct profile_row *from, uint32_t node, uint32_t thread, unsigned source)
+static int add_row(struct adding *a, const struct profile_row *from, uint32_t node, uint32_t thread, unsigned source)
 {
 	struct stack_row *row = row_at(a->stacks, a->node_of[node], thread);
 	if (!row)

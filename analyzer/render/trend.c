@@ -13,7 +13,7 @@
 #define HEIGHT 9
 #define MAX_COLUMNS 160
 #define MAX_COMMIT_COLUMNS 6 /* of one commit */
-#define FLAT 0.1             /* a line whose values differ by less than this part is drawn as if they differed by that */
+#define FLAT 0.1 /* a line whose values differ by less than this part is drawn as if they differed by that */
 
 const char *trend_value(char text[TREND_TEXT_BYTES], const char *unit, double value)
 {

@@ -35,7 +35,6 @@ size_t trend_spark(const struct term *term, const struct history_series *series,
 
 /* A chart of medians and levels, changes numbered below; the latest commits when not all have room. returns: the first
  * point that it shows */
-size_t trend_chart(
-    const struct term *term, const struct history_table *table, const struct history_series *series);
+size_t trend_chart(const struct term *term, const struct history_table *table, const struct history_series *series);
 
 #endif

@@ -11,8 +11,8 @@
 #define WIDTH 960
 #define LEFT 92
 #define RIGHT (WIDTH - 28)
-#define HEAD 64          /* title of the picture */
-#define PANEL_HEAD 34    /* name and latest value of a figure */
+#define HEAD 64       /* title of the picture */
+#define PANEL_HEAD 34 /* name and latest value of a figure */
 #define PLOT_HEIGHT 150
 #define PANEL_FOOT 44
 #define LANE_HEIGHT 17
@@ -82,7 +82,8 @@ static const struct history_commit *commit_at(const struct panel *p, size_t poin
 
 static void put_line(const struct panel *p, const char *class, double x1, double y1, double x2, double y2)
 {
-	fprintf(p->out, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, x1, y1, x2, y2);
+	fprintf(
+	    p->out, "<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", class, x1, y1, x2, y2);
 }
 
 static void open_text(FILE *out, double x, double y, const char *class, const char *anchor)
@@ -112,7 +113,8 @@ static struct label label_of(const struct panel *p, const struct change *change)
 	char text[TREND_TEXT_BYTES], id[TREND_COMMIT_LETTERS + 1];
 	const char *subject = commit_at(p, change->at)->subject;
 	size_t letters = svg_letters(subject);
-	snprintf(label.head, sizeof(label.head), "%s at %s", trend_change(text, p->series->unit, change->before, change->after),
+	snprintf(label.head, sizeof(label.head), "%s at %s",
+	    trend_change(text, p->series->unit, change->before, change->after),
 	    trend_commit(id, commit_at(p, change->at)));
 	letters = strlen(label.head) + 2 + (letters > MAX_SUBJECT ? MAX_SUBJECT + 1 : letters);
 	label.width = (double)letters * SMALL * EM;
@@ -130,7 +132,8 @@ static void put_changes(const struct panel *p)
 		struct label label = label_of(p, change);
 		double y = p->top + PANEL_HEAD + (double)i * LANE_HEIGHT;
 		put_line(p, "change", label.x, y - 9, label.x, p->plot_bottom);
-		open_text(p->out, label.left ? label.x - 5 : label.x + 5, y, "change-text", label.left ? "end" : "start");
+		open_text(
+		    p->out, label.left ? label.x - 5 : label.x + 5, y, "change-text", label.left ? "end" : "start");
 		svg_text(p->out, label.head, 100);
 		fputs("  ", p->out);
 		svg_text(p->out, commit_at(p, change->at)->subject, MAX_SUBJECT);
@@ -257,7 +260,8 @@ void trend_picture_write(FILE *out, const struct history_table *table)
 		n_changes += table->series[i].changes.n_items;
 	}
 	fprintf(out,
-	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" role=\"img\" "
+	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" "
+	    "role=\"img\" "
 	    "aria-labelledby=\"title desc\">\n<title id=\"title\">Memory by commit</title>\n"
 	    "<desc id=\"desc\">%zu figure%s over %zu commit%s, with %zu change%s.</desc>\n%s"
 	    "<rect class=\"paper\" width=\"%d\" height=\"%.0f\"/>\n",
