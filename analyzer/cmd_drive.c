@@ -12,41 +12,45 @@
 #include "base/say.h"
 #include "base/size.h"
 #include "cmd.h"
+#include "gate_command.h"
 #include "launch/drive.h"
 #include "launch/run.h"
 #include "launch/target.h"
+#include "live_verdict.h"
 
 #define BATCH_OPS 100 /* of the leak rate's definition; docs/metrics.md */
 #define MIN_BATCHES 20
+#define LOOK_MS 100 /* between looks at what the collector has written; it does so within a second */
+#define LOOKS 100
 
 struct drive_command {
 	struct drive_options drive;
 	uint64_t n_ops, max_ops, timeout_s;
-	bool has_gate;
-	char **gate_argv; /* "gate", its options, and room for the files */
+	char **gate_argv; /* "gate" and its options */
 	int gate_argc;
+	struct gate_command *gate;
 };
 
 /* Take the words from --gate to -- out of argv. returns: the new argc. errors: USAGE, MEMORY */
 static int take_gate(struct drive_command *command, int argc, char **argv, struct err *err)
 {
-	int first = 1, end;
+	static char name[] = "gate";
+	int first = 1;
 	while (first < argc && strcmp(argv[first], "--gate") != 0 && strcmp(argv[first], "--") != 0)
 		first++;
-	if (first == argc || strcmp(argv[first], "--") == 0)
-		return argc;
-	for (end = first + 1; end < argc && strcmp(argv[end], "--") != 0; end++)
-		;
-	if (end == argc)
+	bool has_gate = first < argc && strcmp(argv[first], "--") != 0;
+	int end = has_gate ? first + 1 : first;
+	while (has_gate && end < argc && strcmp(argv[end], "--") != 0)
+		end++;
+	if (has_gate && end == argc)
 		return err_set(err, TIDEMARK_ERR_USAGE,
 		    "--gate needs a -- between its options and the server; see tidemark drive --help");
-	command->has_gate = true;
-	command->gate_argv = calloc((size_t)(end - first) + 1, sizeof(*command->gate_argv));
+	command->gate_argc = has_gate ? end - first : 1;
+	command->gate_argv = calloc((size_t)command->gate_argc + 1, sizeof(*command->gate_argv));
 	if (!command->gate_argv)
 		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
 	memcpy(command->gate_argv, argv + first, (size_t)(end - first) * sizeof(*argv));
-	command->gate_argv[0] += 2; /* "--gate" becomes the command's name */
-	command->gate_argc = end - first;
+	command->gate_argv[0] = name;
 	memmove(argv + first, argv + end, (size_t)(argc - end + 1) * sizeof(*argv));
 	return argc - (end - first);
 }
@@ -117,6 +121,18 @@ static int complete(struct drive_command *c, int n_operands, struct err *err)
 	return 0;
 }
 
+/* The gate's options are looked at before the server is started, so that a slip costs no run. */
+static int prepare_gate(struct drive_command *c, struct err *err)
+{
+	int n = gate_command_new(&c->gate, c->gate_argc, c->gate_argv, err);
+	if (n > 0)
+		return err_set(err, TIDEMARK_ERR_USAGE,
+		    "'%s' is no option of the gate: between --gate and -- there are options only", c->gate_argv[1]);
+	if (!n && c->gate_argc > 1 && !gate_command_judges(c->gate))
+		return err_set(err, TIDEMARK_ERR_USAGE, "--gate has nothing to judge by; see tidemark gate --help");
+	return n;
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec now;
@@ -137,6 +153,53 @@ static int perform(struct drive *drive, uint64_t n, struct err *err)
 	return result;
 }
 
+/* Wait until the recording shows all operations, and judge. returns: 1 when it did, 0 when it does not show them in time
+ */
+static int look(struct drive *drive, const struct drive_command *c, struct live_verdict *verdict, struct err *err)
+{
+	for (int i = 0; i < LOOKS; i++) {
+		struct session_files files;
+		int result = drive_files(drive, &files, err);
+		if (!result)
+			result = live_verdict_read(verdict, (const char *const *)files.items, files.n_items,
+			    gate_command_config(c->gate), gate_command_report(c->gate), err);
+		session_files_release(&files);
+		if (result < 0 || verdict->seen_ops >= drive->marked)
+			return result < 0 ? result : 1;
+		result = drive_pause(drive, LOOK_MS, err);
+		if (result < 0)
+			return result;
+	}
+	return 0;
+}
+
+/* Estimates of what is needed are rough: grow by half at least, and threefold at most. */
+static uint64_t next_n(const struct drive_command *c, uint64_t n, uint64_t needed)
+{
+	uint64_t least = n + n / 2 + 1, most = 3 * n;
+	needed = needed < least ? least : needed > most ? most : needed;
+	return needed < c->max_ops ? needed : c->max_ops;
+}
+
+/* Operations until there is a verdict on the leak budgets, or the cap is reached. */
+static int perform_all(struct drive *drive, const struct drive_command *c, struct err *err)
+{
+	char before[SIZE_TEXT_BYTES], after[SIZE_TEXT_BYTES];
+	struct live_verdict verdict;
+	uint64_t n = c->n_ops;
+	int result = perform(drive, n, err);
+	while (!result && n < c->max_ops && live_verdict_has_budgets(gate_command_config(c->gate))) {
+		result = look(drive, c, &verdict, err);
+		if (result <= 0 || !verdict.inconclusive || !verdict.needed_ops)
+			return result < 0 ? result : 0;
+		uint64_t next = next_n(c, n, verdict.needed_ops);
+		say("inconclusive after %s operations: %s; going on to %s", count_text(before, n), verdict.reason,
+		    count_text(after, next));
+		result = perform(drive, n = next, err);
+	}
+	return result;
+}
+
 /* From the start of the server to its end. */
 static int run(struct drive *drive, const struct drive_command *c, struct err *err)
 {
@@ -146,7 +209,7 @@ static int run(struct drive *drive, const struct drive_command *c, struct err *e
 	if (result < 0)
 		return result;
 	say("the server is ready after %s", time_text(time, now_ns() - start));
-	result = perform(drive, c->n_ops, err);
+	result = perform_all(drive, c, err);
 	return result ? result : drive_stop(drive, err);
 }
 
@@ -158,44 +221,62 @@ static void say_files(const struct session_files *files)
 		say("traces in '%s' and %zu more beside it", files->items[0], files->n_items - 1);
 }
 
-/* After a failure the traces may tell why. */
-static int end(struct drive *drive, int result, const struct drive_command *c, struct err *err)
+/* returns: the exit status */
+static int judge(const struct drive_command *c, const struct session_files *files, struct err *err)
+{
+	if (!gate_command_judges(c->gate)) {
+		say("nothing was judged: there is no --gate and no tidemark.toml; see tidemark ops");
+		return CMD_OK;
+	}
+	int status = gate_command_run(c->gate, files->items, files->n_items, err);
+	return status < 0 ? say_err(err) : status;
+}
+
+/* Of what was driven. A failure has no verdict, but its traces may tell why. */
+static int conclude(struct drive *drive, const struct drive_command *c, int result, struct err *err)
 {
 	struct session_files files;
-	struct err none;
+	int status = CMD_TROUBLE;
 	drive_release(drive);
 	if (result < 0)
 		say_err(err);
-	int found = drive_files(drive, &files, result < 0 ? &none : err);
+	int found = drive_files(drive, &files, err);
 	if (!found)
 		say_files(&files);
-	else if (result >= 0)
-		result = say_err(err);
 	if (drive->interrupted)
 		run_end_as(drive->interrupted);
-	(void)c;
+	if (result >= 0)
+		status = found < 0 ? say_err(err) : judge(c, &files, err);
 	session_files_release(&files);
-	return result < 0 ? CMD_TROUBLE : CMD_OK;
+	return status;
+}
+
+static int drive_and_judge(struct drive_command *c, char **argv, struct err *err)
+{
+	static char path[PATH_MAX];
+	struct drive drive;
+	if (target_find(argv[0], path, err) != TARGET_OK || target_check(argv[0], path, err) != TARGET_OK)
+		return say_err(err);
+	c->drive.path = path;
+	c->drive.argv = argv;
+	int result = run(&drive, c, err);
+	return conclude(&drive, c, result, err);
 }
 
 int cmd_drive(int argc, char **argv)
 {
 	struct drive_command c = {.n_ops = 3000, .timeout_s = 30};
-	struct drive drive;
 	struct err err = {0};
-	static char path[PATH_MAX];
+	int status = CMD_OK;
 	c.drive.name = "operation";
 	c.drive.load.n_clients = 1;
 	c.drive.tell = say;
 	int n = parse(&c, argc, argv, &err);
-	if (n == OPTION_HELP_SHOWN)
-		return CMD_OK;
-	if (n < 0 || complete(&c, n, &err) < 0)
-		return say_err(&err);
-	if (target_find(argv[1], path, &err) != TARGET_OK || target_check(argv[1], path, &err) != TARGET_OK)
-		return say_err(&err);
-	c.drive.path = path;
-	c.drive.argv = argv + 1;
-	int result = run(&drive, &c, &err);
-	return end(&drive, result, &c, &err);
+	if (n < 0 || complete(&c, n, &err) < 0 || prepare_gate(&c, &err) < 0)
+		status = n == OPTION_HELP_SHOWN ? CMD_OK : say_err(&err);
+	else
+		status = drive_and_judge(&c, argv + 1, &err);
+	gate_command_free(c.gate);
+	free(c.gate_argv);
+	return status;
 }

@@ -126,7 +126,8 @@ static int read_files(struct op_report *r, const char *const *paths, size_t n_pa
 	struct progress progress;
 	struct operations *operations;
 	progress_init(&progress, "reading");
-	struct operations_options wanted = {.suppressed = is_suppressed,
+	struct operations_options wanted = {.live = r->live,
+	    .suppressed = is_suppressed,
 	    .suppressed_arg = r,
 	    .waiting = say_waiting,
 	    .progress = progress_show,
@@ -137,10 +138,9 @@ static int read_files(struct op_report *r, const char *const *paths, size_t n_pa
 	return result;
 }
 
-int op_report_open(struct op_report *r, const char *const *paths, size_t n_paths, const struct report_options *options,
-    struct err *err)
+static int open_files(struct op_report *r, const char *const *paths, size_t n_paths, struct err *err)
 {
-	*r = (struct op_report){.options = options};
+	const struct report_options *options = r->options;
 	struct resolver_options names = {.sysroot = options->sysroot,
 	    .debug_dirs = options->debug_dirs.items,
 	    .n_debug_dirs = options->debug_dirs.n_items,
@@ -155,6 +155,20 @@ int op_report_open(struct op_report *r, const char *const *paths, size_t n_paths
 	if (result < 0)
 		op_report_close(r);
 	return result;
+}
+
+int op_report_open(struct op_report *r, const char *const *paths, size_t n_paths, const struct report_options *options,
+    struct err *err)
+{
+	*r = (struct op_report){.options = options};
+	return open_files(r, paths, n_paths, err);
+}
+
+int op_report_open_live(struct op_report *r, const char *const *paths, size_t n_paths,
+    const struct report_options *options, struct err *err)
+{
+	*r = (struct op_report){.options = options, .live = true};
+	return open_files(r, paths, n_paths, err);
 }
 
 void op_report_close(struct op_report *r)

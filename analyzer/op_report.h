@@ -1,5 +1,5 @@
-/* The operations of a session as reports need them: read, with names for frames, suppressions applied. Called by cmd_ops.
- * threads: one. */
+/* The operations of a session as reports need them: read, with names for frames, suppressions applied. Called by cmd_ops
+ * and live_verdict.c. threads: one. */
 #ifndef OP_REPORT_H
 #define OP_REPORT_H
 
@@ -13,6 +13,7 @@ struct op_report_file {
 
 struct op_report {
 	const struct report_options *options;
+	bool live;
 	struct operations *operations;
 	struct op_report_file *files; /* as operations->traces */
 	size_t n_files;
@@ -27,6 +28,9 @@ struct op_report {
 
 /* Read the files of one session; waits for their writer and shows progress. errors: those of operations_read */
 int op_report_open(struct op_report *report, const char *const *paths, size_t n_paths,
+    const struct report_options *options, struct err *err);
+/* The same while the files are being written: as far as they go. */
+int op_report_open_live(struct op_report *report, const char *const *paths, size_t n_paths,
     const struct report_options *options, struct err *err);
 void op_report_close(struct op_report *report);
 
