@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <glob.h>
+#include <jansson.h>
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
@@ -178,20 +179,22 @@ static int record(const struct step *step)
 	return status;
 }
 
-/* All files of the recording: processes of one service. returns: the gate's exit status */
+/* All files of the recording: processes of one service. Its document goes to gate.json. returns: its exit status */
 static int gate(const struct step *step)
 {
-	char pattern[PATH_MAX], log[PATH_MAX], *script = NULL;
+	char pattern[PATH_MAX], log[PATH_MAX], document[PATH_MAX], *script = NULL;
 	char shell[] = "sh", option[] = "-c";
 	glob_t found;
 	if (glob(in_folder(pattern, step, "run.tmk*"), 0, NULL, &found))
 		return CMD_INCOMPLETE;
-	char **argv = calloc(found.gl_pathc + 5, sizeof(*argv));
+	char **argv = calloc(found.gl_pathc + 6, sizeof(*argv));
 	int status = CMD_TROUBLE;
-	if (argv && asprintf(&script, "exec \"$0\" gate %s -- \"$@\"", step->gate) >= 0) {
-		char *const head[] = {shell, option, script, (char *)step->self};
+	unlink(in_folder(document, step, "gate.json"));
+	if (argv &&
+	    asprintf(&script, "json=$1; shift; exec \"$0\" gate %s --json=\"$json\" -- \"$@\"", step->gate) >= 0) {
+		char *const head[] = {shell, option, script, (char *)step->self, document};
 		memcpy(argv, head, sizeof(head));
-		memcpy(argv + 4, found.gl_pathv, found.gl_pathc * sizeof(*argv));
+		memcpy(argv + 5, found.gl_pathv, found.gl_pathc * sizeof(*argv));
 		status = run_logged(argv, in_folder(log, step, "gate.log"), false);
 	}
 	free(script);
@@ -200,14 +203,27 @@ static int gate(const struct step *step)
 	return status;
 }
 
+/* Why: the worst check's reason. returns: text, "" when there is none */
+static const char *gate_reason(const struct step *step, char text[256])
+{
+	char path[PATH_MAX];
+	json_t *document = json_load_file(in_folder(path, step, "gate.json"), 0, NULL);
+	const json_t *worst = json_array_get(json_object_get(document, "checks"), 0);
+	const char *reason = json_string_value(json_object_get(worst, "reason"));
+	snprintf(text, 256, "%s%.200s", reason ? ": " : "", reason ? reason : "");
+	json_decref(document);
+	return text;
+}
+
 /* The gate's word, seen together with how the program ended: a pass of a program that did not do its work is none. */
 static int judge(const struct step *step, int verdict, int status)
 {
-	char log[PATH_MAX], ended[16];
+	char log[PATH_MAX], ended[16], reason[256];
+	gate_reason(step, reason);
 	snprintf(ended, sizeof(ended), "%d", status);
 	switch (verdict) {
 	case CMD_FINDING:
-		say("bad  %s", step->commit);
+		say("bad  %s%s", step->commit, reason);
 		return 1;
 	case CMD_OK:
 		if (*step->expected && strcmp(ended, step->expected) != 0) {
@@ -215,10 +231,10 @@ static int judge(const struct step *step, int verdict, int status)
 			    step->expected);
 			return SKIP;
 		}
-		say("good %s", step->commit);
+		say("good %s%s", step->commit, reason);
 		return 0;
 	case CMD_INCONCLUSIVE:
-		say("skip %s: the gate is inconclusive", step->commit);
+		say("skip %s, inconclusive%s", step->commit, reason);
 		return SKIP;
 	case CMD_INCOMPLETE:
 		say("skip %s: the recording is incomplete", step->commit);

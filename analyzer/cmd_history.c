@@ -44,13 +44,16 @@ static int store(const struct history_options *o, const struct commit_text *comm
 	history_close(history);
 	if (result < 0)
 		return result;
-	printf("added %zu run%s of '%s' to '%s' at commit %s\n", n_added, plural(n_added), input->runs[0].benchmark,
-	    o->db, trend_commit(id, &commit->commit));
+	if (n_added)
+		printf("added %zu run%s of '%s' to '%s' at commit %s\n", n_added, plural(n_added),
+		    input->runs[0].benchmark, o->db, trend_commit(id, &commit->commit));
 	if (n_added < input->n_runs)
-		say("%zu run%s stood there already", input->n_runs - n_added, plural(input->n_runs - n_added));
+		say("%zu run%s of commit %s stood there already", input->n_runs - n_added,
+		    plural(input->n_runs - n_added), trend_commit(id, &commit->commit));
 	return 0;
 }
 
+/* returns: 0, or CMD_INCOMPLETE when nothing was added for that reason */
 static int add(char **paths, size_t n_paths, const struct history_options *o, struct err *err)
 {
 	struct history_input input = {0};
@@ -62,6 +65,10 @@ static int add(char **paths, size_t n_paths, const struct history_options *o, st
 		result = history_input_read(&input, paths, n_paths, o->benchmark, err);
 	if (!result)
 		result = store(o, &commit, &input, err);
+	if (result < 0 && input.incomplete) {
+		say_err(err);
+		result = CMD_INCOMPLETE;
+	}
 	history_input_release(&input);
 	commit_release(&commit);
 	return result;
@@ -510,8 +517,11 @@ int cmd_history(int argc, char **argv)
 	struct err err = {0};
 	int status = CMD_OK;
 	int n = option_parse(&table, argc, argv, &err);
-	if (n != OPTION_HELP_SHOWN && (n < 0 || run(n, argv, &o, &err) < 0))
-		status = say_err(&err);
+	if (n != OPTION_HELP_SHOWN) {
+		status = n < 0 ? n : run(n, argv, &o, &err);
+		if (status < 0)
+			status = say_err(&err);
+	}
 	free(o.default_db);
 	return status;
 }

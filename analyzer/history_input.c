@@ -12,6 +12,8 @@
 
 #include "base/array.h"
 #include "launch/git.h"
+#include "measuring.h"
+#include "tidemark/trace.h"
 
 static int no_memory(struct err *err)
 {
@@ -102,7 +104,8 @@ static int add_document(
 	const char *program = text_of(document, "program");
 	if (!schema || strncmp(schema, "tidemark/gate/", 14) != 0 || !json_is_array(metrics))
 		return err_set(err, TIDEMARK_ERR_CORRUPT, "'%s' is no document of 'tidemark gate --json'", path);
-	if (verdict && !strcmp(verdict, "incomplete"))
+	input->incomplete = verdict && !strcmp(verdict, "incomplete");
+	if (input->incomplete)
 		return err_set(err, TIDEMARK_ERR_CORRUPT,
 		    "'%s' is about an incomplete recording: its figures would mislead the history", path);
 	if (!benchmark && !program)
@@ -116,6 +119,68 @@ static int add_document(
 		return err_set(err, TIDEMARK_ERR_CORRUPT, "'%s' holds no figures", path);
 	return 0;
 }
+
+/* --- recordings --- */
+
+/* A session is one run, however often its files are added. returns: false when it cannot be read */
+static bool session_key(const char *path, char key[33])
+{
+	struct tidemark_file_header header;
+	FILE *file = fopen(path, "re");
+	bool read = file && fread(&header, sizeof(header), 1, file) == 1;
+	if (file)
+		fclose(file);
+	for (size_t i = 0; read && i < sizeof(header.session_id); i++)
+		snprintf(key + 2 * i, 3, "%02x", header.session_id[i]);
+	return read;
+}
+
+static int check_session(struct history_input *input, const struct measure_session *s, struct err *err)
+{
+	input->incomplete = s->torn || s->lost_events;
+	if (input->incomplete)
+		return err_set(err, TIDEMARK_ERR_CORRUPT,
+		    "the recording '%s' %s: its figures would mislead the history", s->paths[0],
+		    s->lost_events ? "lost events" : "is incomplete");
+	if (s->empty)
+		return err_set(err, TIDEMARK_ERR_CORRUPT, "the recording '%s' holds not one allocation", s->paths[0]);
+	return 0;
+}
+
+static int add_session(
+    struct history_input *input, const struct measure *m, size_t session, const char *benchmark, struct err *err)
+{
+	char key[33];
+	int result = check_session(input, &m->sessions[session], err);
+	if (result < 0)
+		return result;
+	bool has_key = session_key(m->sessions[session].paths[0], key);
+	struct history_run *run =
+	    new_run(input, benchmark ? benchmark : m->program, has_key ? key : NULL, m->n_metrics);
+	for (size_t i = 0; run && i < m->n_metrics; i++) {
+		const struct metric *metric = &m->metrics[i];
+		bool alone = m->n_sessions == 1; /* bounds are of all sessions together */
+		struct history_figure figure = {metric->name, metric_unit(metric->kind), metric->runs[session],
+		    alone ? metric->low : NAN, alone ? metric->high : NAN};
+		if (isfinite(figure.value) && add_figure(run, &figure) < 0)
+			run = NULL;
+	}
+	return run ? 0 : no_memory(err);
+}
+
+static int read_recordings(
+    struct history_input *input, const char *const *paths, size_t n, const char *benchmark, struct err *err)
+{
+	struct report_options options = {0};
+	struct measure *measure = NULL;
+	int result = n ? measuring_read(&measure, paths, n, &options, err) : 0;
+	for (size_t i = 0; measure && i < measure->n_sessions && !result; i++)
+		result = add_session(input, measure, i, benchmark, err);
+	measure_free(measure);
+	return result;
+}
+
+/* --- both --- */
 
 static int read_document(struct history_input *input, const char *path, const char *benchmark, struct err *err)
 {
@@ -145,15 +210,19 @@ static int is_document(const char *path, struct err *err)
 int history_input_read(
     struct history_input *input, char *const *paths, size_t n_paths, const char *benchmark, struct err *err)
 {
-	int result = 0;
+	const char **recordings = calloc(n_paths + 1, sizeof(*recordings));
+	size_t n_recordings = 0;
+	int result = recordings ? 0 : no_memory(err);
 	for (size_t i = 0; i < n_paths && result >= 0; i++) {
 		result = is_document(paths[i], err);
 		if (result > 0)
 			result = read_document(input, paths[i], benchmark, err);
 		else if (!result)
-			result = err_set(
-			    err, TIDEMARK_ERR_CORRUPT, "'%s' is no document of 'tidemark gate --json'", paths[i]);
+			recordings[n_recordings++] = paths[i];
 	}
+	if (result >= 0)
+		result = read_recordings(input, recordings, n_recordings, benchmark, err);
+	free(recordings);
 	return result;
 }
 

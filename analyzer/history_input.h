@@ -9,11 +9,12 @@
 struct history_input {
 	struct history_run *runs; /* texts and figures owned */
 	size_t n_runs, capacity;
+	bool incomplete; /* why nothing was read: a recording is not whole */
 };
 
-/* Take the runs of a document of `tidemark gate --json`, or of recordings: those of one session are one run.
+/* Take the runs of documents of `tidemark gate --json`, one each, and of recordings: those of one session are one run.
  * benchmark: NULL: the program's name
- * errors:    SYSTEM, CORRUPT when a file is neither or not whole, those of trace_open */
+ * errors:    SYSTEM, CORRUPT when a file is neither or not whole, those of measure_read */
 int history_input_read(
     struct history_input *input, char *const *paths, size_t n_paths, const char *benchmark, struct err *err);
 void history_input_release(struct history_input *input);
