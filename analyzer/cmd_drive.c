@@ -28,6 +28,7 @@ struct drive_command {
 	uint64_t n_ops, max_ops, timeout_s;
 	char **gate_argv; /* "gate" and its options */
 	int gate_argc;
+	bool has_gate;
 	struct gate_command *gate;
 };
 
@@ -38,7 +39,7 @@ static int take_gate(struct drive_command *command, int argc, char **argv, struc
 	int first = 1;
 	while (first < argc && strcmp(argv[first], "--gate") != 0 && strcmp(argv[first], "--") != 0)
 		first++;
-	bool has_gate = first < argc && strcmp(argv[first], "--") != 0;
+	bool has_gate = command->has_gate = first < argc && strcmp(argv[first], "--") != 0;
 	int end = has_gate ? first + 1 : first;
 	while (has_gate && end < argc && strcmp(argv[end], "--") != 0)
 		end++;
@@ -128,7 +129,7 @@ static int prepare_gate(struct drive_command *c, struct err *err)
 	if (n > 0)
 		return err_set(err, TIDEMARK_ERR_USAGE,
 		    "'%s' is no option of the gate: between --gate and -- there are options only", c->gate_argv[1]);
-	if (!n && c->gate_argc > 1 && !gate_command_judges(c->gate))
+	if (!n && c->has_gate && !gate_command_judges(c->gate))
 		return err_set(err, TIDEMARK_ERR_USAGE, "--gate has nothing to judge by; see tidemark gate --help");
 	return n;
 }
@@ -153,24 +154,31 @@ static int perform(struct drive *drive, uint64_t n, struct err *err)
 	return result;
 }
 
-/* Wait until the recording shows all operations, and judge. returns: 1 when it did, 0 when it does not show them in time
- */
-static int look(struct drive *drive, const struct drive_command *c, struct live_verdict *verdict, struct err *err)
+/* returns: 1 when the recording shows all operations, and *verdict tells of them; 0 when some are not written yet */
+static int look(const struct drive *drive, const struct drive_command *c, struct live_verdict *verdict, struct err *err)
 {
-	for (int i = 0; i < LOOKS; i++) {
-		struct session_files files;
-		int result = drive_files(drive, &files, err);
-		if (!result)
-			result = live_verdict_read(verdict, (const char *const *)files.items, files.n_items,
-			    gate_command_config(c->gate), gate_command_report(c->gate), err);
-		session_files_release(&files);
-		if (result < 0 || verdict->seen_ops >= drive->marked)
-			return result < 0 ? result : 1;
+	struct session_files files;
+	int result = drive_files(drive, &files, err);
+	if (!result)
+		result = live_verdict_read(verdict, (const char *const *)files.items, files.n_items,
+		    gate_command_config(c->gate), gate_command_report(c->gate), err);
+	session_files_release(&files);
+	if (result == TIDEMARK_ERR_NOT_FOUND || result == TIDEMARK_ERR_NOT_TRACE)
+		return 0; /* not even the head of the file */
+	return result < 0 ? result : verdict->seen_ops >= drive->marked;
+}
+
+static int wait_look(struct drive *drive, const struct drive_command *c, struct live_verdict *verdict, struct err *err)
+{
+	int result = look(drive, c, verdict, err);
+	for (int i = 0; i < LOOKS && result == 0; i++) {
 		result = drive_pause(drive, LOOK_MS, err);
-		if (result < 0)
-			return result;
+		if (result == 0)
+			result = look(drive, c, verdict, err);
 	}
-	return 0;
+	if (result == 0)
+		say("the collector does not write what was recorded; no more operations are performed");
+	return result;
 }
 
 /* Estimates of what is needed are rough: grow by half at least, and threefold at most. */
@@ -189,7 +197,7 @@ static int perform_all(struct drive *drive, const struct drive_command *c, struc
 	uint64_t n = c->n_ops;
 	int result = perform(drive, n, err);
 	while (!result && n < c->max_ops && live_verdict_has_budgets(gate_command_config(c->gate))) {
-		result = look(drive, c, &verdict, err);
+		result = wait_look(drive, c, &verdict, err);
 		if (result <= 0 || !verdict.inconclusive || !verdict.needed_ops)
 			return result < 0 ? result : 0;
 		uint64_t next = next_n(c, n, verdict.needed_ops);

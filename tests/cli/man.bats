@@ -31,7 +31,8 @@ int main(void) { for (;;) pause(); }
 END
     printf '#!/bin/sh\nexit 0\n' >load
     printf '#!/bin/sh\ncat\n' >flamegraph.pl # stands for the real one, which is no Debian package
-    chmod +x load flamegraph.pl
+    printf '#!/bin/sh\nwhile read -r number; do echo "done $number"; done\n' >client
+    chmod +x load client flamegraph.pl
     seq 1000 >words.txt
     sort words.txt >sorted.txt
     tidemark record -q -o app.tmk -- ./app
