@@ -9,9 +9,8 @@ FUZZ_FLAGS := -std=c11 -D_GNU_SOURCE -DTIDEMARK_FUZZING -Iinclude -O1 -g -fno-om
 
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-FUZZ_trace_C := $(addprefix analyzer/,base/array.c base/err.c base/size.c \
-	$(addprefix core/,block.c column.c define.c live.c mapping.c profile.c reader.c replay.c series.c source.c window.c))
-FUZZ_trace_FLAGS := -Ianalyzer -lzstd -lz -lm
+FUZZ_trace_C := $(filter analyzer/base/% analyzer/core/%,$(ANALYZER_C))
+FUZZ_trace_FLAGS := -Ianalyzer $(call pkg_libs,$(ANALYZER_PKGS)) -lm
 FUZZ_trace_SEEDS := cp tests/golden/*.tmk $$S; python3 tests/reader/damage.py $(O) corpus $$S; \
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do python3 tests/reader/tmk_write.py $$i 60 > $$S/random-$$i; done
 

@@ -1,11 +1,16 @@
 # Programs for the tests of the reader, and sanitized readers for damaged files. Included by the Makefile.
-READER_CORE_O := $(addprefix $(O)/analyzer/,base/array.o base/err.o base/size.o \
-	$(addprefix core/,block.o column.o define.o live.o mapping.o profile.o reader.o replay.o series.o source.o window.o))
+# They take what they need out of an archive of the analyzer's core.
+READER_CORE_O := $(filter $(O)/analyzer/base/% $(O)/analyzer/core/%,$(ANALYZER_O))
 
-$(O)/tests/profile_print $(O)/tests/profile_stream: $(O)/tests/%: tests/reader/%.c $(READER_CORE_O)
+$(O)/tests/core.a: $(READER_CORE_O) $(O)/sources
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $(READER_CORE_O)
+
+$(O)/tests/profile_print $(O)/tests/profile_stream: $(O)/tests/%: tests/reader/%.c $(O)/tests/core.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(BASE) -Ianalyzer $(CFLAGS) $(SANFLAGS) -o $@ $< $(READER_CORE_O) -lzstd -lz -lm $(LDFLAGS)
+	$(Q)$(CC) $(BASE) -Ianalyzer $(CFLAGS) $(SANFLAGS) -o $@ $< $(O)/tests/core.a -lzstd -lz -lm $(LDFLAGS)
 
 $(O)/tests/big_trace: tests/reader/big_trace.c
 	$(call say,LD,$@)
