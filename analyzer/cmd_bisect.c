@@ -335,8 +335,6 @@ static int resolve(const char *name, char **id, struct err *err)
 	const char *const question[] = {"rev-parse", "--verify", "--quiet", "--end-of-options", commit, NULL};
 	int status = git_ask(question, id, err);
 	free(commit);
-	if (status == 127)
-		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "there is no git: tidemark bisect needs it");
 	if (status)
 		return err_set(err, TIDEMARK_ERR_USAGE, "git knows no commit '%s'", name);
 	return 0;
@@ -445,13 +443,19 @@ static void remove_tree(const struct bisect *b)
 	git_ask(prune, NULL, NULL);
 }
 
-static int make_tree(struct bisect *b, const char *good_id, struct err *err)
+static int find_prefix(struct bisect *b, struct err *err)
 {
 	static const char *const where[] = {"rev-parse", "--show-prefix", NULL};
+	int status = git_ask(where, &b->prefix, err);
+	if (status == 127)
+		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "there is no git: tidemark bisect needs it");
+	return status ? err_set(err, TIDEMARK_ERR_USAGE, "this is no git work tree") : 0;
+}
+
+static int make_tree(struct bisect *b, const char *good_id, struct err *err)
+{
 	const char *parent = getenv("TMPDIR");
 	const char *const add[] = {"worktree", "add", "--quiet", "--detach", b->tree, good_id, NULL};
-	if (git_ask(where, &b->prefix, err) || !b->prefix)
-		return err_set(err, TIDEMARK_ERR_USAGE, "this is no git repository");
 	snprintf(b->folder, sizeof(b->folder), "%.3000s/tidemark-bisect-XXXXXX", parent && *parent ? parent : "/tmp");
 	if (!mkdtemp(b->folder))
 		return err_errno(err, "cannot make the folder '%s'", b->folder);
@@ -467,7 +471,9 @@ static int run(struct bisect *b, struct err *err)
 {
 	char *good_id = NULL, *bad_id = NULL;
 	ssize_t n = readlink("/proc/self/exe", b->self, sizeof(b->self) - 1);
-	int result = n > 0 ? resolve(b->good, &good_id, err) : err_errno(err, "cannot read /proc/self/exe");
+	int result = n > 0 ? find_prefix(b, err) : err_errno(err, "cannot read /proc/self/exe");
+	if (!result)
+		result = resolve(b->good, &good_id, err);
 	if (!result)
 		result = resolve(b->bad, &bad_id, err);
 	if (!result && !strcmp(good_id, bad_id))

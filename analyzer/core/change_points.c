@@ -163,18 +163,18 @@ static double chance_by_order(const struct step *step)
 	return pow(each, (double)runs_of(step->level)) * (returns(step) ? (double)around : 1);
 }
 
-/* Whether a straight line fits the two levels better than a step: a drift has no commit to be named. */
-static bool is_slope(struct level a, struct level b)
+/* Whether the straight line through the middles of the two levels fits them better than the levels do: a drift has no
+ * commit to be named. */
+static bool is_slope(struct level a, struct level b, double level_a, double level_b)
 {
-	size_t n = a.n + b.n;
-	struct level both = {a.values, n}; /* neighbours */
-	double mean = mean_of(both), middle = (double)(n - 1) / 2, product = 0, squares = 0;
-	for (size_t i = 0; i < n; i++) {
-		product += ((double)i - middle) * (both.values[i].value - mean);
-		squares += ((double)i - middle) * ((double)i - middle);
+	double slope = (level_b - level_a) * 2 / (double)(a.n + b.n), middle = ((double)a.n - 1) / 2;
+	double by_line = 0, by_step = 0;
+	for (size_t i = 0; i < a.n + b.n; i++) {
+		double value = a.values[i].value; /* b's values follow a's */
+		by_line += fabs(value - (level_a + ((double)i - middle) * slope));
+		by_step += fabs(value - (i < a.n ? level_a : level_b));
 	}
-	double about_line = squares_about(both, mean) - product * product / squares;
-	return about_line < squares_about(a, mean_of(a)) + squares_about(b, mean_of(b));
+	return by_line < by_step;
 }
 
 /* before, after: levels beyond the two, empty at the ends of the history of n values */
@@ -192,7 +192,8 @@ static bool is_step(
 	double by_mean = chance_by_mean(a, b), by_rank = chance_by_rank(a, b);
 	double places = returns(&step) ? (double)n * (double)n : (double)n;
 	change->chance = fmin(by_mean, by_rank);
-	return change->chance <= CHANCE / places && chance_by_order(&step) <= ORDER_CHANCE && !is_slope(a, b);
+	return change->chance <= CHANCE / places && chance_by_order(&step) <= ORDER_CHANCE &&
+	       !is_slope(a, b, change->before, change->after);
 }
 
 /* --- the best divisions --- */
