@@ -79,7 +79,7 @@ static int add_metric(struct baseline *b, const char *name, struct baseline_metr
 
 static int take_metric(struct baseline *b, const struct measure *measure, const struct metric *metric)
 {
-	if (isnan(metric->value))
+	if (isnan(metric->value) || (metric->kind == METRIC_PEAK_RSS && measure->sessions[0].rss_slack > 0))
 		return 0;
 	struct baseline_metric taken = {.value = rounded(metric->value),
 	    .min = metric->runs[0],

@@ -78,6 +78,9 @@ static int conclude(struct judging *j, struct gate_check *check, enum verdict ve
 	int length = vasprintf(&check->reason, format, args);
 	va_end(args);
 	check->verdict = verdict;
+	/* Names of the program's may hold anything; a reason is one line. */
+	for (char *c = length >= 0 ? check->reason : NULL; c && *c; c++)
+		*c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
 	if (length >= 0)
 		return 0;
 	check->reason = NULL;
@@ -168,6 +171,15 @@ static int unknown(struct judging *j, struct gate_check *check, const struct met
 
 /* --- sizes --- */
 
+/* By how much the peak RSS may have been larger than what was seen. */
+static double rss_slack(struct judging *j, enum metric_kind kind)
+{
+	const struct measure *m = j->gate->measure;
+	for (size_t i = 0; i < m->n_sessions; i++)
+		j->values[i] = m->sessions[i].rss_slack;
+	return kind == METRIC_PEAK_RSS ? measure_median(j->values, m->n_sessions) : 0;
+}
+
 static int judge_size(struct judging *j, enum metric_kind kind, const struct gate_limit *limit)
 {
 	const struct metric *metric = &j->gate->measure->metrics[kind];
@@ -192,6 +204,11 @@ static int judge_size(struct judging *j, enum metric_kind kind, const struct gat
 		    warns ? "critical" : "budget of", critical);
 	if (!known)
 		return unknown(j, check, metric);
+	double slack = rss_slack(j, kind);
+	if (metric->value <= check->budget && metric->value + slack > check->budget)
+		return conclude(j, check, VERDICT_INCONCLUSIVE,
+		    "%s: %s was seen, but the run was too short to see its peak for certain; the budget is %s", what,
+		    is, target);
 	if (warns && metric->value > limit->target)
 		return conclude(
 		    j, check, VERDICT_WARN, "%s: %s is over %s; %s would be critical", what, is, target, critical);

@@ -15,6 +15,10 @@
 #include "core/measure_stacks.h"
 #include "core/session_heap.h"
 
+/* RSS is sampled every 10 ms, the kernel's own peak read every 50 ms: a run below 200 ms may have been seen at its start only.
+ */
+#define SAMPLED_TICKS 2000
+
 /* One session while it is read. */
 struct reading {
 	struct measure *measure;
@@ -194,7 +198,7 @@ static int read_totals(struct reading *r, struct err *err)
 {
 	struct measure *m = r->measure;
 	double *runs[METRIC_FIXED];
-	uint64_t allocations = 0, peak_rss = 0, peak_heap = 0;
+	uint64_t allocations = 0, peak_rss = 0, peak_heap = 0, ticks = 0;
 	for (int kind = 0; kind < METRIC_FIXED; kind++)
 		runs[kind] = m->metrics[kind].runs;
 	for (size_t i = 0; i < r->n_files; i++) {
@@ -206,11 +210,14 @@ static int read_totals(struct reading *r, struct err *err)
 		allocations += t->allocations;
 		peak_heap = t->peak_heap_bytes > peak_heap ? t->peak_heap_bytes : peak_heap;
 		peak_rss = t->peak_rss_bytes > peak_rss ? t->peak_rss_bytes : peak_rss;
+		ticks = t->end_tick > ticks ? t->end_tick : ticks;
 	}
 	m->sessions[r->session].empty = !allocations;
 	runs[METRIC_PEAK_HEAP][r->session] = (double)peak_heap;
 	runs[METRIC_PEAK_RSS][r->session] = (double)peak_rss;
 	int result = r->n_files > 1 ? sum_heaps(r, runs, err) : 0;
+	if (ticks < SAMPLED_TICKS)
+		m->sessions[r->session].rss_slack = runs[METRIC_PEAK_HEAP][r->session];
 	if (!runs[METRIC_PEAK_RSS][r->session])
 		runs[METRIC_PEAK_RSS][r->session] = NAN; /* never sampled */
 	if (!result && !allocations)

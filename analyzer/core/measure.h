@@ -61,6 +61,8 @@ struct measure_session {
 	bool torn;            /* a file has no end, or stopped recording early */
 	uint64_t lost_events; /* > 0: figures may be wrong in both directions */
 	bool empty;           /* not one allocation was seen: nothing can be said of the heap */
+	double rss_slack;     /* bytes by which peak RSS may have been larger than what was seen: in a run so short that
+	                       * samples say little, the peak heap */
 	struct operations *operations;
 };
 
