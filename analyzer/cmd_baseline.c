@@ -290,6 +290,13 @@ int cmd_baseline(int argc, char **argv)
 	puts("usage: tidemark baseline save|show|compare [OPTION...] BASELINE.json [FILE...]\n");
 	for (size_t i = 0; i < 3; i++)
 		printf("  %-8s %s\n", verbs[i].name, verbs[i].purpose);
-	puts("\ntidemark baseline save --help explains save, and so on.");
+	char flag[] = "--help";
+	for (size_t i = 0; i < 3; i++) {
+		char name[8];
+		snprintf(name, sizeof(name), "%s", verbs[i].name);
+		char *arguments[] = {name, flag, NULL};
+		putchar('\n');
+		verbs[i].run(2, arguments);
+	}
 	return CMD_OK;
 }
