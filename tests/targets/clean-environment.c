@@ -1,6 +1,6 @@
 /* A child that is started with an empty environment is not recorded, and runs as if bare; the parent's recording ends well.
  *
- * expect: files 1..2
+ * expect: files 1
  * expect: leaf work allocations 3 leaked_blocks 3
  * expect: total lost_events 0 end exit:0
  */

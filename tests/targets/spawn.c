@@ -8,12 +8,12 @@
  * expect[each-child]: total end exit:6
  *
  * case: system system
- * expect: files >=2
+ * expect: files 3
  * expect: leaf parent_work allocations 1 leaked_blocks 1
  * expect[last]: leaf second_image allocations 3 leaked_blocks 2
  *
  * case: popen popen
- * expect: files >=2
+ * expect: files 3
  * expect: leaf parent_work allocations 1
  * expect[last]: leaf second_image allocations 3 leaked_blocks 2
  */

@@ -1,6 +1,6 @@
 /* Threads are told apart: each allocation is counted for its own thread, under the name that the program gave it.
  *
- * expect: threads >=3
+ * expect: threads 3
  * expect: thread alpha allocations 10
  * expect: thread beta allocations 20
  * expect: total lost_events 0
