@@ -217,12 +217,9 @@ static json_t *json_stack(struct op_report *r, const struct op_stack *s)
 static json_t *json_stacks(struct op_report *r, const struct op_entry *e)
 {
 	json_t *list = json_array();
-	size_t left = report_json_limit(r->options, e->n_stacks);
-	for (size_t i = 0; i < e->n_stacks && left; i++)
-		if (e->stacks[i].bytes_per_100 > 0) {
-			json_array_append_new(list, json_stack(r, &e->stacks[i]));
-			left--;
-		}
+	size_t n = report_json_limit(r->options, e->n_stacks);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_stack(r, &e->stacks[i]));
 	return list;
 }
 

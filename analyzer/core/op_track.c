@@ -115,8 +115,7 @@ static int open_op(struct op_track *t, const struct trace_rare *rare, uint64_t i
 	op->name = (uint32_t)rare->values[1];
 	op->thread = (uint32_t)rare->values[0];
 	op->id = id;
-	op->outer = thread->begun;
-	op->outer_use = t->slots[op->outer].use;
+	op->order = t->n_opened++;
 	op->older = thread->innermost;
 	if (op->older)
 		t->slots[op->older].newer = slot;
@@ -130,6 +129,7 @@ static int open_op(struct op_track *t, const struct trace_rare *rare, uint64_t i
 		t->n_started++;
 		return 0;
 	}
+	op->outer = thread->begun;
 	thread->begun = slot;
 	op->number = t->n_begun++;
 	while (t->n_endless && *t->endless < op->number) {
@@ -140,13 +140,22 @@ static int open_op(struct op_track *t, const struct trace_rare *rare, uint64_t i
 	return 0;
 }
 
+/* The begun operation that was open before this one, is still open, and lies closest around it. returns: 0 for none */
+static uint32_t around(const struct op_track *t, uint32_t slot)
+{
+	uint32_t outer = t->threads[t->slots[slot].thread].begun;
+	while (outer && t->slots[outer].order >= t->slots[slot].order)
+		outer = t->slots[outer].outer;
+	return outer;
+}
+
 static void complete(struct op_track *t, uint32_t slot, struct op_done *done)
 {
-	struct op_open *op = &t->slots[slot], *outer = &t->slots[op->outer];
-	bool nested = op->outer && outer->use == op->outer_use && !outer->endless;
+	uint32_t outer = around(t, slot);
+	bool nested = outer && !t->slots[outer].endless;
 	if (nested)
-		outer->holds = true;
-	*done = (struct op_done){.completed = true, .outermost = !nested, .name = op->name};
+		t->slots[outer].holds = true;
+	*done = (struct op_done){.completed = true, .outermost = !nested, .name = t->slots[slot].name};
 	unlink_slot(t, slot);
 	free_slot(t, slot);
 }

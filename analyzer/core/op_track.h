@@ -19,10 +19,10 @@ struct op_open {     /* slot 0 is nobody */
 	uint64_t id; /* of a started one; 0: begun */
 	uint32_t name, thread;
 	uint32_t older, newer; /* open on the same thread, by when they opened; slots */
-	uint32_t outer;        /* the begun one that was innermost then; a slot */
-	uint32_t outer_use;    /* its use, so that an end of it is noticed */
+	uint32_t outer;        /* of a begun one: the begun one that was innermost then; a slot */
 	uint32_t use;          /* how often the slot was given out; even when it is free */
 	uint32_t next;         /* in its bucket, or the next free slot */
+	uint64_t order;        /* by opening, of all */
 	uint64_t number;       /* of a begun one: how many were begun before it in the file */
 	bool endless;          /* known never to end */
 	bool holds;            /* others were completed inside it */
@@ -40,7 +40,7 @@ struct op_track {
 	size_t n_buckets, n_started;
 	struct op_thread *threads;
 	size_t threads_capacity;
-	uint64_t n_begun;
+	uint64_t n_opened, n_begun;
 	const uint64_t *endless; /* numbers of begun operations that never end, ascending; not owned */
 	size_t n_endless;
 	uint64_t *found_endless; /* those of this reading */

@@ -1,0 +1,69 @@
+"""The estimator in C against its definition in Python, on tables of every kind: bounds, rates and the class of each stack."""
+import math
+import os
+import subprocess
+
+import numpy as np
+
+import harness as h
+import reference
+import simulate
+
+SEEDS = int(os.environ.get("SEEDS") or 1)
+LENGTHS = (500, 1000, 1999, 3000, 10000)
+
+
+class Estimator:
+    """tests/estimate_stream, kept running."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([os.path.join(h.BUILD, "tests", "estimate_stream")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+
+    def __call__(self, table, n_ops, batch=0.):
+        order = np.lexsort((table["birth"], table["stack"]))
+        stacks, index = np.unique(table["stack"], return_inverse=True)
+        rows = zip(index[order], *(table[key][order] for key in ("size", "birth", "death")))
+        lines = [f"{n_ops} {batch!r} {len(stacks)} {len(order)}"]
+        lines += [f"{stack} {float(size)!r} {float(birth)!r} {float(death)!r}" for stack, size, birth, death in rows]
+        self.process.stdin.write("\n".join(lines) + "\n")
+        self.process.stdin.flush()
+        words = self.process.stdout.readline().split()
+        got = dict(zip(("rate", "low", "high", "strict_high", "recent"), map(float, words)))
+        got["classes"] = dict(zip(stacks, words[5:]))
+        return got
+
+
+def close(a, b):
+    return a == b or (math.isfinite(a) and abs(a - b) <= 1e-9 * max(1, abs(a), abs(b)))
+
+
+def differences(got, wanted):
+    wrong = [f"{key} {got[key]!r}, wanted {wanted[key]!r}" for key in ("rate", "low", "high", "strict_high", "recent")
+             if not close(got[key], wanted[key])]
+    # a stack all of whose blocks died young is in no table of the definition
+    return wrong + [f"stack {stack} is {kind}, wanted {wanted['classes'].get(stack, 'none')}"
+                    for stack, kind in got["classes"].items() if kind != wanted["classes"].get(stack, "none")]
+
+
+def compare(estimator, name):
+    wrong = []
+    for n_ops in LENGTHS:
+        for seed in range(SEEDS * (8 if name == "mixture" else 1)):
+            if name.startswith("noise") and n_ops > 3000 and SEEDS == 1:
+                continue
+            table, _ = simulate.table(name, seed, n_ops)
+            for batch in (0., 130.):
+                found = differences(estimator(table, n_ops, batch), reference.estimate(table, n_ops, batch or None))
+                wrong += [f"{n_ops} operations, batches of {batch or 'the usual'}, seed {seed}: {text}" for text in found]
+    return wrong[:3]
+
+
+def main():
+    estimator = Estimator()
+    for name in simulate.CASES:
+        if h.selected(f"leakrate/{name}"):
+            h.report(f"leakrate/{name}", compare(estimator, name))
+    huge, _ = simulate.table("random_50", 1, 90000)
+    if h.selected("leakrate/huge"):
+        h.report("leakrate/huge", differences(estimator(huge, 90000), reference.estimate(huge, 90000)))

@@ -1,0 +1,81 @@
+"""`tidemark ops` on real traces against the definition, on block tables that the independent reader makes of the same files."""
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import differential
+import export
+import harness as h
+import reference
+
+PLANTED = os.path.join(h.BUILD, "tests", "planted", "planted")
+MODES = ("clean", "steady", "steady-varied", "sparse-50", "cache", "filling-steady", "sessions-300", "vector", "append", "regrow", "freed-at-exit",
+         "replaced", "starts-late", "noise-steady", "heavy-pareto", "several", "threads", "threads-leak")
+
+
+def ops(*arguments):
+    got = h.tool("ops", *arguments, "--json", "--limit", "0")
+    if got.status != 0:
+        raise ValueError(f"ops ended with {got.status}: {h.last_words(got)}")
+    return json.loads(got.stdout)
+
+
+def compare_entry(entry, axis):
+    wanted = reference.estimate(axis.table(), axis.n_ops, entry["batch_operations"])
+    rate = entry["leaked_bytes_per_100"]
+    got = {"rate": rate["estimate"], "low": rate["low"], "high": math.inf if rate["high"] is None else rate["high"],
+           "strict_high": wanted["strict_high"], "recent": entry["recent_bytes_per_100"], "classes": {}}
+    wrong = [] if entry["count"] == axis.n_ops else [f"{entry['count']} operations, wanted {axis.n_ops}"]
+    table = axis.table()
+    left = table["size"][table["death"] == math.inf].sum()
+    if sum(stack["bytes"] for stack in entry["stacks"]) != left:
+        wrong.append(f"{sum(stack['bytes'] for stack in entry['stacks'])} bytes left, wanted {left}")
+    wrong += differential.differences(got, wanted)
+    return [f"{entry['name'] or 'total'}: {text}" for text in wrong]
+
+
+def compare(path):
+    report, axes = ops(path), export.read(path)
+    names = {entry["name"] for entry in report["operations"]}
+    wrong = [] if names == {name for name, axis in axes.items() if name is not None and axis.n_ops} else [f"operations are {sorted(names)}"]
+    for entry in [report["total"]] + report["operations"]:
+        wrong += compare_entry(entry, axes[entry["name"]])
+    return wrong
+
+
+def record(folder, name, command):
+    output = os.path.join(folder, name + ".tmk")
+    got = h.recorded("record", command, output)
+    if got.status:
+        raise ValueError(f"{command[0]} ended with {got.status}: {h.last_words(got)}")
+    return output
+
+
+def planted(folder, mode):
+    return compare(record(folder, mode, [PLANTED, mode, "7", "2400"]))
+
+
+def target(folder, name):
+    return compare(record(folder, name, [os.path.join(h.BUILD, "tests", "leakrate", name), "4000"]))
+
+
+def test(name, run, *arguments):
+    if not h.selected(name):
+        return
+    try:
+        h.report(name, run(*arguments)[:3])
+    except (OSError, ValueError, KeyError, IndexError) as e:
+        h.report(name, [f"{type(e).__name__} {e}"])
+
+
+def main():
+    folder = h.scratch("leakrate")
+    try:
+        for mode in MODES:
+            test(f"leakrate/planted {mode}", planted, folder, mode)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
