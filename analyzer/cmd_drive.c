@@ -141,7 +141,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static int perform(struct drive *drive, uint64_t n, struct err *err)
+/* Perform operations until n were. spent_ns: the time that all took so far; added to */
+static int perform(struct drive *drive, uint64_t n, uint64_t *spent_ns, struct err *err)
 {
 	struct progress progress;
 	char count[SIZE_TEXT_BYTES], time[SIZE_TEXT_BYTES];
@@ -149,8 +150,9 @@ static int perform(struct drive *drive, uint64_t n, struct err *err)
 	progress_init(&progress, "performing operations");
 	int result = drive_perform(drive, n, &progress, err);
 	progress_release(&progress);
+	*spent_ns += now_ns() - start;
 	if (!result)
-		say("%s operations performed in %s", count_text(count, n), time_text(time, now_ns() - start));
+		say("%s operations performed in %s", count_text(count, n), time_text(time, *spent_ns));
 	return result;
 }
 
@@ -184,8 +186,9 @@ static int wait_look(struct drive *drive, const struct drive_command *c, struct 
 /* Estimates of what is needed are rough: grow by half at least, and threefold at most. */
 static uint64_t next_n(const struct drive_command *c, uint64_t n, uint64_t needed)
 {
-	uint64_t least = n + n / 2 + 1, most = 3 * n;
+	uint64_t least = n + (n + 1) / 2, most = 3 * n, batch = c->drive.batch_ops;
 	needed = needed < least ? least : needed > most ? most : needed;
+	needed = (needed + batch - 1) / batch * batch;
 	return needed < c->max_ops ? needed : c->max_ops;
 }
 
@@ -194,8 +197,8 @@ static int perform_all(struct drive *drive, const struct drive_command *c, struc
 {
 	char before[SIZE_TEXT_BYTES], after[SIZE_TEXT_BYTES];
 	struct live_verdict verdict;
-	uint64_t n = c->n_ops;
-	int result = perform(drive, n, err);
+	uint64_t n = c->n_ops, spent_ns = 0;
+	int result = perform(drive, n, &spent_ns, err);
 	while (!result && n < c->max_ops && live_verdict_has_budgets(gate_command_config(c->gate))) {
 		result = wait_look(drive, c, &verdict, err);
 		if (result <= 0 || !verdict.inconclusive || !verdict.needed_ops)
@@ -203,7 +206,7 @@ static int perform_all(struct drive *drive, const struct drive_command *c, struc
 		uint64_t next = next_n(c, n, verdict.needed_ops);
 		say("inconclusive after %s operations: %s; going on to %s", count_text(before, n), verdict.reason,
 		    count_text(after, next));
-		result = perform(drive, n = next, err);
+		result = perform(drive, n = next, &spent_ns, err);
 	}
 	return result;
 }
