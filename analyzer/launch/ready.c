@@ -100,7 +100,8 @@ const char *ready_missing(const struct ready *ready, const struct server *server
 	else if (options->port && port_listens(options->port, NULL) != 1)
 		snprintf(text, READY_TEXT_BYTES, "nothing listens on port %s", options->port);
 	else if (ready->tried)
-		snprintf(text, READY_TEXT_BYTES, "'%s' %s at its last try", options->command, child_fate(fate, ready->status));
+		snprintf(text, READY_TEXT_BYTES, "'%s' %s at its last try", options->command,
+		    child_fate(fate, ready->status));
 	else
 		snprintf(text, READY_TEXT_BYTES, "'%s' has not ended", options->command);
 	return text;
