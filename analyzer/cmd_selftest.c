@@ -14,14 +14,14 @@
 #include "base/size.h"
 #include "cmd.h"
 #include "core/gate.h"
-#include "launch/planted.h"
+#include "launch/known_leak.h"
 #include "launch/recording.h"
 #include "launch/server.h"
 #include "launch/target.h"
 
 #define PROGRAM_FLAG "--program" /* internal: be the program under test */
 #define LEAK_BYTES 1000u         /* of each operation */
-#define PLANTED_PER_100 (100.0 * LEAK_BYTES)
+#define KNOWN_LEAK_PER_100 (100.0 * LEAK_BYTES)
 #define TOLERANCE 0.02
 #define CLEAN_BUDGET 1000.0 /* bytes per 100 operations */
 
@@ -125,14 +125,14 @@ static int check_verdict(struct selftest *test, const struct measure *measure, c
 static int judge_leak(struct selftest *test, const struct measure *measure, struct err *err)
 {
 	char found[METRIC_TEXT_BYTES], planted[METRIC_TEXT_BYTES];
-	const struct metric *rate = measure_find(measure, "leaked_bytes_per_100/" PLANTED_OPERATION);
+	const struct metric *rate = measure_find(measure, "leaked_bytes_per_100/" KNOWN_LEAK_OPERATION);
 	double value = rate ? rate->value : NAN;
-	check(test, fabs(value - PLANTED_PER_100) <= TOLERANCE * PLANTED_PER_100,
-	    "planted %s per 100 operations, found %s", metric_text(planted, METRIC_RATE, PLANTED_PER_100),
+	check(test, fabs(value - KNOWN_LEAK_PER_100) <= TOLERANCE * KNOWN_LEAK_PER_100,
+	    "planted %s per 100 operations, found %s", metric_text(planted, METRIC_RATE, KNOWN_LEAK_PER_100),
 	    metric_text(found, METRIC_RATE, value));
-	int result = check_verdict(test, measure, "the leak", PLANTED_PER_100 * 0.8, VERDICT_FAIL, err);
+	int result = check_verdict(test, measure, "the leak", KNOWN_LEAK_PER_100 * 0.8, VERDICT_FAIL, err);
 	if (result >= 0)
-		result = check_verdict(test, measure, "the leak", PLANTED_PER_100 * 1.2, VERDICT_PASS, err);
+		result = check_verdict(test, measure, "the leak", KNOWN_LEAK_PER_100 * 1.2, VERDICT_PASS, err);
 	return result;
 }
 
@@ -155,10 +155,10 @@ static int try(struct selftest *test, const char *name, const char *leak_bytes,
 		result = measure_read(&measure, paths, 1, &options, err);
 	if (!result) {
 		const struct measure_session *session = &measure->sessions[0];
-		const struct op_entry *entry = operations_find(session->operations, PLANTED_OPERATION);
-		check(test, entry && entry->count == PLANTED_OPS && !session->torn && !session->lost_events,
+		const struct op_entry *entry = operations_find(session->operations, KNOWN_LEAK_OPERATION);
+		check(test, entry && entry->count == KNOWN_LEAK_OPS && !session->torn && !session->lost_events,
 		    "recorded %s: %u of %d operations, nothing lost", name, entry ? (unsigned)entry->count : 0,
-		    PLANTED_OPS);
+		    KNOWN_LEAK_OPS);
 		result = judge(test, measure, err);
 	}
 	measure_free(measure);
@@ -205,7 +205,7 @@ int cmd_selftest(int argc, char **argv)
 	struct err err = {0};
 	uint64_t leak_bytes;
 	if (argc == 3 && !strcmp(argv[1], PROGRAM_FLAG) && count_parse(argv[2], UINT32_MAX, &leak_bytes))
-		return planted_run(leak_bytes);
+		return known_leak_run(leak_bytes);
 	int n = option_parse(&table, argc, argv, &err);
 	if (n == OPTION_HELP_SHOWN)
 		return CMD_OK;

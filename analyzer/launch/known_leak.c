@@ -1,5 +1,5 @@
-/* A tiny program of known leak: see planted.h. Called by cmd_selftest in a process of its own. */
-#include "launch/planted.h"
+/* A tiny program of known leak: see known_leak.h. Called by cmd_selftest in a process of its own. */
+#include "launch/known_leak.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,12 +40,12 @@ static __attribute__((noinline)) int use_cache(void *volatile *cache, unsigned i
 	return cache[place] ? 0 : -1;
 }
 
-int planted_run(uint64_t leak_bytes)
+int known_leak_run(uint64_t leak_bytes)
 {
 	static void *volatile cache[N_CACHED];
 	int result = 0;
-	for (unsigned i = 0; i < PLANTED_OPS; i++) {
-		tidemark_op_begin(PLANTED_OPERATION);
+	for (unsigned i = 0; i < KNOWN_LEAK_OPS; i++) {
+		tidemark_op_begin(KNOWN_LEAK_OPERATION);
 		result |= use_buffers(i) | use_cache(cache, i);
 		if (leak_bytes)
 			result |= leave_behind(leak_bytes);
