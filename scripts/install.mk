@@ -3,6 +3,8 @@
 MAN_MD := $(sort $(wildcard docs/man/*.md))
 MAN := $(MAN_MD:docs/man/%.md=$(O)/man/%)
 
+DOCS := $(sort $(wildcard docs/*.md))
+
 INSTALL ?= install
 TO := $(DESTDIR)$(PREFIX)
 BINDIR := $(TO)/bin
@@ -25,13 +27,14 @@ install-deps:
 	$(Q)scripts/deps --check install
 
 install: all man ## put everything under PREFIX (and DESTDIR)
-	$(Q)$(INSTALL) -d "$(BINDIR)" "$(LIBDIR)" "$(INCLUDEDIR)" "$(SHAREDIR)/python" "$(SHAREDIR)/rust/src" "$(MANDIR)" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)"
+	$(Q)$(INSTALL) -d "$(BINDIR)" "$(LIBDIR)" "$(INCLUDEDIR)" "$(SHAREDIR)/python" "$(SHAREDIR)/rust/src" "$(SHAREDIR)/docs" "$(MANDIR)" "$(BASH_DIR)" "$(ZSH_DIR)" "$(FISH_DIR)"
 	$(Q)$(INSTALL) -m 755 $(O)/tidemark "$(BINDIR)"
 	$(Q)$(INSTALL) -m 755 $(O)/libtidemark.so $(O)/tidemark-collector "$(LIBDIR)"
 	$(Q)$(INSTALL) -m 644 include/tidemark.h "$(INCLUDEDIR)"
 	$(Q)$(INSTALL) -m 644 include/python/tidemark.py include/python/pytest_tidemark.py "$(SHAREDIR)/python"
 	$(Q)$(INSTALL) -m 644 include/rust/Cargo.toml "$(SHAREDIR)/rust"
 	$(Q)$(INSTALL) -m 644 include/rust/src/lib.rs "$(SHAREDIR)/rust/src"
+	$(Q)$(INSTALL) -m 644 $(DOCS) "$(SHAREDIR)/docs"
 	$(Q)$(INSTALL) -m 644 $(MAN) "$(MANDIR)"
 	$(Q)$(INSTALL) -m 644 scripts/completion/tidemark.bash "$(BASH_DIR)/tidemark"
 	$(Q)$(INSTALL) -m 644 scripts/completion/_tidemark "$(ZSH_DIR)/_tidemark"
@@ -41,9 +44,10 @@ install: all man ## put everything under PREFIX (and DESTDIR)
 uninstall: ## take away what install put there
 	$(Q)rm -f "$(BINDIR)/tidemark" "$(LIBDIR)/libtidemark.so" "$(LIBDIR)/tidemark-collector" "$(INCLUDEDIR)/tidemark.h" \
 		"$(SHAREDIR)/python/tidemark.py" "$(SHAREDIR)/python/pytest_tidemark.py" "$(SHAREDIR)/rust/Cargo.toml" "$(SHAREDIR)/rust/src/lib.rs" \
+		$(foreach page,$(notdir $(DOCS)),"$(SHAREDIR)/docs/$(page)") \
 		$(foreach page,$(notdir $(MAN)),"$(MANDIR)/$(page)") \
 		"$(BASH_DIR)/tidemark" "$(ZSH_DIR)/_tidemark" "$(FISH_DIR)/tidemark.fish"
-	$(Q)for folder in "$(LIBDIR)" "$(SHAREDIR)/python" "$(SHAREDIR)/rust/src" "$(SHAREDIR)/rust" "$(SHAREDIR)"; do \
+	$(Q)for folder in "$(LIBDIR)" "$(SHAREDIR)/python" "$(SHAREDIR)/rust/src" "$(SHAREDIR)/rust" "$(SHAREDIR)/docs" "$(SHAREDIR)"; do \
 		if [ -d "$$folder" ]; then rmdir --ignore-fail-on-non-empty "$$folder"; fi; done
 
 .PHONY: man install-deps install uninstall

@@ -31,6 +31,9 @@ END
     for page in "$ROOT"/docs/man/*.md; do
         echo "share/man/man1/$(basename "$page" .md) 644"
     done
+    for page in "$ROOT"/docs/*.md; do
+        echo "share/tidemark/docs/$(basename "$page") 644"
+    done
 }
 
 @test "install puts exactly this there, uninstall takes it away" {
