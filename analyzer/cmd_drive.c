@@ -94,6 +94,12 @@ static int parse(struct drive_command *c, int argc, char **argv, struct err *err
 	return argc < 0 ? argc : option_parse(&table, argc, argv, err);
 }
 
+static bool folder_has_percent(const char *template)
+{
+	const char *slash = strrchr(template, '/');
+	return slash && memchr(template, '%', (size_t)(slash - template));
+}
+
 static int complete(struct drive_command *c, int n_operands, struct err *err)
 {
 	struct drive_options *d = &c->drive;
@@ -108,6 +114,8 @@ static int complete(struct drive_command *c, int n_operands, struct err *err)
 		problem = "the operation's name must have 1 to 255 bytes";
 	else if (c->max_ops && c->max_ops < c->n_ops)
 		problem = "--max-ops is less than --ops";
+	else if (folder_has_percent(recording_output(d->recording.output)))
+		problem = "drive finds the traces in one folder, whose name must be without %";
 	if (problem)
 		return err_set(err, TIDEMARK_ERR_USAGE, "%s; see tidemark drive --help", problem);
 	if (!c->max_ops)
@@ -233,14 +241,22 @@ static void say_files(const struct session_files *files)
 }
 
 /* returns: the exit status */
-static int judge(const struct drive_command *c, const struct session_files *files, struct err *err)
+static int judge(
+    const struct drive *drive, const struct drive_command *c, const struct session_files *files, struct err *err)
 {
+	if (drive->unrecorded)
+		say("process %d ('%s') of the server was not recorded: the library was not loaded into it; it may be "
+		    "static "
+		    "or privileged, or have replaced its environment",
+		    (int)drive->unrecorded, drive->unrecorded_name);
 	if (!gate_command_judges(c->gate)) {
 		say("nothing was judged: there is no --gate and no tidemark.toml; see tidemark ops");
 		return CMD_OK;
 	}
 	int status = gate_command_run(c->gate, files->items, files->n_items, err);
-	return status < 0 ? say_err(err) : status;
+	if (status < 0)
+		return say_err(err);
+	return drive->unrecorded && status != CMD_FINDING ? CMD_INCOMPLETE : status;
 }
 
 /* Of what was driven. A failure has no verdict, but its traces may tell why. */
@@ -257,7 +273,7 @@ static int conclude(struct drive *drive, const struct drive_command *c, int resu
 	if (drive->interrupted)
 		run_end_as(drive->interrupted);
 	if (result >= 0)
-		status = found < 0 ? say_err(err) : judge(c, &files, err);
+		status = found < 0 ? say_err(err) : judge(drive, c, &files, err);
 	session_files_release(&files);
 	return status;
 }

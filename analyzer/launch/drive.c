@@ -80,13 +80,18 @@ static int take_signals(struct drive *drive, struct err *err)
 	return result;
 }
 
+static int collector_gone(const struct drive *drive, struct err *err)
+{
+	return err_set(err, TIDEMARK_ERR_SYSTEM,
+	    "the collector is gone; the recording stopped after %" PRIu64 " operations", drive->marked);
+}
+
 static int take_mark_answer(struct drive *drive, struct err *err)
 {
 	struct tidemark_message answer;
 	int result = session_receive(drive->marker, &answer, err);
 	if (result == 0)
-		return err_set(err, TIDEMARK_ERR_SYSTEM,
-		    "the collector is gone; the recording stopped after %" PRIu64 " operations", drive->marked);
+		return collector_gone(drive, err);
 	if (result < 0)
 		return result;
 	drive->mark_waits = false;
@@ -261,7 +266,7 @@ static int send_mark(struct drive *drive, struct err *err)
 	drive->mark_ops = message.value;
 	drive->mark_since_ns = now_ns();
 	drive->mark_waits = true;
-	return session_send(drive->marker, &message, err);
+	return session_send(drive->marker, &message, NULL) < 0 ? collector_gone(drive, err) : 0;
 }
 
 /* No operation begins while a mark is on its way, so that batches are what they are said to be; those under way go on. */
@@ -393,6 +398,8 @@ int drive_stop(struct drive *drive, struct err *err)
 	drive->stopping = true;
 	ready_release(&drive->ready);
 	load_release(&drive->load);
+	if (drive->server.pid > 0 && !drive->server.ended)
+		drive->unrecorded = unrecorded_find(drive->server.pid, drive->unrecorded_name);
 	stop_server(drive);
 	end_left_behind(drive);
 	server_release(&drive->server);

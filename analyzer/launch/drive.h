@@ -15,6 +15,7 @@
 #include "launch/recording.h"
 #include "launch/server.h"
 #include "launch/session_files.h"
+#include "launch/unrecorded.h"
 
 struct drive_options {
 	const char *path;    /* the server's file */
@@ -46,6 +47,8 @@ struct drive {
 	int interrupted;          /* the number of the signal that asked us to end; 0: none */
 	bool stopping, impatient; /* impatient: such a signal came while stopping */
 	bool collector_ended;
+	pid_t unrecorded; /* a process of the server's that the library was not loaded into; 0: none was found */
+	char unrecorded_name[UNRECORDED_NAME_BYTES];
 	sigset_t old_mask;
 	struct sigaction old_sigchld;
 	struct pollfd *fds; /* of drive_wait */
