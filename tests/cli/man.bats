@@ -3,6 +3,20 @@
 
 load common
 
+# A project under git whose version 1.0 was fine.
+make_repository() {
+    git init -q
+    printf '#include <stdlib.h>\nint main\n' >app.c
+    printf 'app: app.c\n\t$(CC) $(CFLAGS) -fno-builtin -o app app.c\n' >Makefile
+    git add app.c Makefile
+    for size in 1000 1000 20000000; do
+        sed -i "s/int main.*/int main(void) { free(malloc($size)); return !malloc($size); }/" app.c
+        echo "/* another change */" >>app.c
+        git -c user.email=me@example.org -c user.name=me commit -qam "buffers of $size bytes"
+        [ -e .git/refs/tags/v1.0 ] || git tag v1.0
+    done
+}
+
 # What the examples talk about: a program, its traces, a service that runs, and small tools.
 setup_file() {
     cd "$BATS_FILE_TMPDIR" || return
@@ -35,6 +49,7 @@ END
     chmod +x load client flamegraph.pl
     seq 1000 >words.txt
     sort words.txt >sorted.txt
+    make_repository
     tidemark record -q -o app.tmk -- ./app
     tidemark record -q -o before.tmk -- ./app 30
     tidemark record -q -o after.tmk -- ./app 90
