@@ -248,7 +248,7 @@ static unsigned false_positives(enum noise kind, size_t n, unsigned rounds)
 	return wrong;
 }
 
-/* docs/metrics.md states these rates: noise with a spread 0.5 % at most, noise that jumps between a few values 3 %
+/* docs/metrics.md states these rates: noise with a spread 0.7 % at most, noise that jumps between a few values 3.5 %
  * (here with room for chance). */
 static void noise_is_no_change(void **state)
 {
