@@ -202,7 +202,8 @@ int op_track_finish(struct op_track *t)
 		if (give_up_begun(t, &t->threads[i]) < 0)
 			return -1;
 	t->unfinished += t->n_started;
-	qsort(t->found_endless, t->n_found, sizeof(*t->found_endless), compare_numbers);
+	if (t->n_found)
+		qsort(t->found_endless, t->n_found, sizeof(*t->found_endless), compare_numbers);
 	return 0;
 }
 

@@ -398,7 +398,8 @@ static int fill_stacks(const struct session *s, const struct tables *t, size_t a
 		    .first_op = (uint64_t)e->first_op,
 		    .last_op = (uint64_t)e->last_op};
 	}
-	qsort(entry->stacks, entry->n_stacks, sizeof(*entry->stacks), compare_stacks);
+	if (entry->n_stacks)
+		qsort(entry->stacks, entry->n_stacks, sizeof(*entry->stacks), compare_stacks);
 	return 0;
 }
 
