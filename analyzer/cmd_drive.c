@@ -73,7 +73,7 @@ static int parse(struct drive_command *c, int argc, char **argv, struct err *err
 	        "perform operations by a helper: reads a line for each, answers with a line", 0, 0},
 	    {"ops", 'n', OPTION_NUMBER, &c->n_ops, "N", "perform N operations (3000)", 1, 0},
 	    {"max-ops", 0, OPTION_NUMBER, &c->max_ops, "N",
-	        "go on up to N while the verdict is inconclusive (10 times --ops)", 1, 0},
+	        "go on up to N while the verdict is inconclusive (ten times as many)", 1, 0},
 	    {"clients", 'c', OPTION_NUMBER, &d->load.n_clients, "K", "perform K operations at a time (1)", 1, 1000},
 	    {"name", 0, OPTION_TEXT, &d->name, "NAME", "what an operation is called (operation)", 0, 0},
 	    {"timeout", 0, OPTION_NUMBER, &c->timeout_s, "SECONDS",

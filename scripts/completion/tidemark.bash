@@ -3,7 +3,7 @@
 _tidemark_words() {
     case $1 in
     commands) "$2" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' ;;
-    options) "$2" "$3" --help 2>/dev/null | sed -n 's/^ .*\(--[a-z-]*\).*/\1/p' ;;
+    options) "$2" "$3" --help 2>/dev/null | sed -n 's/^ *\(-., \)\{0,1\}\(--[a-z-]*\).*/\2/p' ;;
     esac
 }
 
@@ -11,6 +11,19 @@ _tidemark_files() {
     local IFS=$'\n'
     compopt -o filenames 2>/dev/null
     mapfile -t COMPREPLY < <(compgen -f -X "$1" -- "$cur"; compgen -d -- "$cur")
+}
+
+# Complete the command that begins at word $1 as if it stood alone.
+_tidemark_program() {
+    local i=$1
+    if declare -F _command_offset >/dev/null; then
+        _command_offset "$i"
+    elif ((i == COMP_CWORD)); then
+        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+    else
+        _tidemark_files ''
+    fi
+    return 0
 }
 
 # The recorded command begins at the first word that is neither an option nor an option's argument: complete it as if it
@@ -26,13 +39,19 @@ _tidemark_record() {
         esac
     done
     ((i <= COMP_CWORD)) && [[ $i -lt $COMP_CWORD || $prev == -- || $cur != -* ]] || return 1
-    if declare -F _command_offset >/dev/null; then
-        _command_offset "$i"
-    elif ((i == COMP_CWORD)); then
-        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
-    else
-        _tidemark_files ''
-    fi
+    _tidemark_program "$i"
+}
+
+# The server begins after "--"; what stands between --gate and that are options of the gate.
+_tidemark_drive() {
+    local i
+    for ((i = 2; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --gate) command=gate ;;
+        --) _tidemark_program $((i + 1)) && return ;;
+        esac
+    done
+    [[ $prev == -[cn] || $prev == --@(ready|op)-* ]] # numbers and commands are the user's own
 }
 
 _tidemark() {
@@ -50,6 +69,9 @@ _tidemark() {
     if [[ $command == record ]]; then
         _tidemark_record && return
     fi
+    if [[ $command == drive ]]; then
+        _tidemark_drive && return
+    fi
     case $prev in
     -c | --cost)
         mapfile -t COMPREPLY < <(compgen -W 'leaked peak allocated allocations temporary' -- "$cur")
@@ -60,7 +82,7 @@ _tidemark() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    -o | --output | --suppressions)
+    -o | --output | --log | --suppressions)
         _tidemark_files ''
         return
         ;;

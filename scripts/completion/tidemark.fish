@@ -6,7 +6,7 @@ end
 
 function __tidemark_options
     set -l words (commandline -opc)
-    tidemark $words[2] --help 2>/dev/null | string replace -rf '^ .*(--[a-z-]+)\S*( [A-Z]+)? +(.*)' '$1\t$3'
+    tidemark $words[2] --help 2>/dev/null | string replace -rf '^ *(?:-., )?(--[a-z-]+)\S*( [A-Z]+)? +(.*)' '$1\t$3'
 end
 
 function __tidemark_traces

@@ -95,6 +95,9 @@ END
     assert_equal "$(completions tidemark top --cost al)" "allocated allocations"
     assert_equal "$(completions tidemark summary o)" one.tmk
     [[ " $(completions tidemark record -o x.tmk -- tidem) " == *" tidemark "* ]] || false
+    assert_equal "$(completions tidemark drive --max)" --max-ops
+    assert_equal "$(completions tidemark drive --gate --peak-h)" --peak-heap
+    [[ " $(completions tidemark drive --gate --peak-heap 1MB -- tidem) " == *" tidemark "* ]] || false
 }
 
 @test "fish completes commands, options, costs, traces and the recorded command" {
