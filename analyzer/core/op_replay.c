@@ -275,7 +275,10 @@ static struct piece piece_of_thread(struct op_replay *r, uint32_t thread)
 	return piece;
 }
 
-static inline void look_ahead(const struct op_replay *r, const struct trace_block *b, const struct place *at)
+/* Bring near what later frees will touch. Forced inline: gcc takes a function that only prefetches for one without effect,
+ * and leaves its calls out. */
+static inline __attribute__((always_inline)) void look_ahead(
+    const struct op_replay *r, const struct trace_block *b, const struct place *at)
 {
 	__builtin_prefetch(live_near(&r->pieces.live, b->old[at->ref + FAR_AHEAD]), 1);
 	uint64_t entry = *live_near(&r->pieces.live, b->old[at->ref + AHEAD]);
