@@ -265,7 +265,7 @@ bool suppress_matches(const char *pattern, const char *text)
 	/* What follows a '$' cannot match any more; LeakSanitizer does not look at it either. */
 	size_t n = strcspn(pattern, "$");
 	bool open_end = pattern[n] != '$';
-	if (at_start)
+	if (at_start || *pattern == '*') /* a star takes whatever comes before */
 		return matches_start(pattern, n, text, open_end);
 	for (const char *from = text; *from; from++)
 		if (matches_start(pattern, n, from, open_end))
