@@ -225,6 +225,7 @@ enum tidemark_op {
 	TIDEMARK_OP_UNMAP = 15,      /* 3 words: address; length in bytes */
 	TIDEMARK_OP_LOSS = 16,       /* 2 words: events lost on this thread just before */
 	TIDEMARK_OP_UNLOAD = 17,     /* 2 words: start address of a module that was unloaded */
+	TIDEMARK_OP_THREAD_NAME = 18, /* 3 words: the 16 bytes of this thread's new name, NUL-terminated */
 };
 #define TIDEMARK_RECORD_MAX_WORDS 4u
 #define TIDEMARK_ADDRESS_MASK 0x00ffffffffffffffull
@@ -257,7 +258,7 @@ static inline uint64_t tidemark_record_head(uint64_t stamp, enum tidemark_op op)
 /* The words of a record of this op; 0 for an op that does not exist. */
 static inline uint32_t tidemark_record_words(uint32_t op)
 {
-	static const uint8_t words[18] = {0, 2, 3, 4, 2, 3, 4, 1, 1, 2, 2, 1, 3, 2, 4, 3, 2, 2};
+	static const uint8_t words[19] = {0, 2, 3, 4, 2, 3, 4, 1, 1, 2, 2, 1, 3, 2, 4, 3, 2, 2, 3};
 	return op < sizeof(words) ? words[op] : 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 #include <linux/futex.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -315,6 +316,7 @@ static __attribute__((noinline)) void take_rare(struct process *p, struct ring *
 	    [TIDEMARK_OP_UNMAP] = TIDEMARK_RARE_UNMAP,
 	    [TIDEMARK_OP_LOSS] = TIDEMARK_RARE_LOSS,
 	    [TIDEMARK_OP_UNLOAD] = TIDEMARK_RARE_MODULE_UNLOAD,
+	    [TIDEMARK_OP_THREAD_NAME] = TIDEMARK_RARE_THREAD_NAME,
 	};
 	uint64_t a = ring_word(r, r->position + 1), b = ring_word(r, r->position + 2),
 	         c = ring_word(r, r->position + 3);
@@ -337,6 +339,9 @@ static __attribute__((noinline)) void take_rare(struct process *p, struct ring *
 		break;
 	case TIDEMARK_OP_UNLOAD:
 		rare->v[0] = a;
+		break;
+	case TIDEMARK_OP_THREAD_NAME:
+		rare->text = strndup((const char *)(const uint64_t[2]){a, b}, 15);
 		break;
 	case TIDEMARK_OP_FINISH:
 		break;

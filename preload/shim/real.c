@@ -124,6 +124,12 @@ static int first_dlclose(void *handle)
 	return real.dlclose(handle);
 }
 
+static int first_setname(pthread_t thread, const char *name)
+{
+	real_init();
+	return real.pthread_setname_np(thread, name);
+}
+
 static void first_exit(int status)
 {
 	for (;;)
@@ -173,6 +179,7 @@ struct real real = {
     .free_aligned_sized = first_free_aligned_sized,
     .malloc_usable_size = first_malloc_usable_size,
     .dlclose = first_dlclose,
+    .pthread_setname_np = first_setname,
     ._exit = first_exit,
     .mmap = first_mmap,
     .munmap = first_munmap,
@@ -201,6 +208,13 @@ static void no_free_aligned_sized(void *block, size_t alignment, size_t size)
 	(void)alignment;
 	(void)size;
 	real.free(block);
+}
+
+static int no_setname(pthread_t thread, const char *name)
+{
+	(void)thread;
+	(void)name;
+	return ENOSYS;
 }
 
 static size_t no_malloc_usable_size(void *block)
@@ -247,6 +261,7 @@ void real_init(void)
 	FIND(free_aligned_sized, no_free_aligned_sized);
 	FIND(malloc_usable_size, no_malloc_usable_size);
 	FIND(dlclose, first_dlclose);
+	FIND(pthread_setname_np, no_setname);
 	FIND(_exit, first_exit);
 	FIND(mmap, first_mmap);
 	FIND(munmap, first_munmap);

@@ -5,6 +5,7 @@
 #ifndef REAL_H
 #define REAL_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -27,6 +28,7 @@ struct real {
 	void (*free_aligned_sized)(void *block, size_t alignment, size_t size);
 	size_t (*malloc_usable_size)(void *block);
 	int (*dlclose)(void *handle);
+	int (*pthread_setname_np)(pthread_t thread, const char *name);
 	void (*_exit)(int status);
 	void *(*mmap)(void *address, size_t length, int protection, int flags, int fd, off_t offset);
 	int (*munmap)(void *address, size_t length);
