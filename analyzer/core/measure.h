@@ -67,7 +67,7 @@ struct measure_session {
 };
 
 struct measure {
-	char *program; /* its name, of the first recording */
+	char *program; /* name of the largest process of the first session */
 	char **paths;
 	size_t n_paths;
 	struct measure_session *sessions;
