@@ -1,11 +1,13 @@
 /* A recording as seen by the command that starts it: see recording.h. Called by cmd_record, cmd_drive, cmd_selftest. */
 #include "launch/recording.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "launch/paths.h"
@@ -22,6 +24,11 @@ const char *recording_output(const char *named)
 bool recording_output_writable(const char *template)
 {
 	char here[PATH_MAX];
+	struct stat status;
+	if (stat(template, &status) == 0 && S_ISDIR(status.st_mode)) {
+		errno = EISDIR;
+		return false;
+	}
 	if (template[0] != '/' && !getcwd(here, sizeof(here)))
 		return false; /* the current folder was removed */
 	const char *slash = strrchr(template, '/');

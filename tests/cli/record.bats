@@ -389,6 +389,15 @@ int main(void) { return !malloc(3); }'
 out"
     run tidemark record --strict -o no/such/folder/x.tmk -- sh -c 'echo out; exit 6'
     assert_equal "$status $output" "125 tidemark: cannot write 'no/such/folder/x.tmk': No such file or directory"
+    mkdir folder
+    run tidemark record -o folder -- sh -c 'exit 6'
+    assert_equal "$status $output" "6 tidemark: cannot write 'folder': Is a directory; the program runs unrecorded"
+}
+
+@test "a program in which the library finds no memory: told, and it runs unharmed" {
+    run sh -c 'ulimit -f 64 && tidemark record -o x.tmk -- sh -c "exit 6"'
+    assert_equal "$status" 6
+    [[ $output == "tidemark: 'sh' was not recorded: the library was not loaded into it, or found no memory there (ulimit -f, -v)"* ]] || false
 }
 
 @test "a current folder that was removed: told, and the program runs unharmed" {
