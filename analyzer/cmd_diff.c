@@ -156,7 +156,7 @@ static void print_rows(const struct term *term, const struct diff_report *d)
 	for (size_t i = 0; i < grown; i++)
 		print_row(term, d, &d->rows[i]);
 	if (grown < d->n_grown)
-		printf("... and %zu more that grew; --limit 0 shows all\n", d->n_grown - grown);
+		printf("... and %zu more that grew; --limit 0 shows all\n\n", d->n_grown - grown);
 	if (shrunk)
 		printf("%sShrank, by %s:\n\n", grown ? "" : "\n", cost_name(d->cost));
 	for (size_t i = 0; i < shrunk; i++)

@@ -26,6 +26,18 @@ struct summary_report {
 	struct overview overview;
 };
 
+/* One word of the command line, as a shell would take it, nearly. returns: columns */
+static unsigned print_word(const struct term *term, const char *word, unsigned room)
+{
+	bool quoted = !*word || word[strcspn(word, " \t\n'\"\\$*?;&|<>()`")];
+	if (quoted)
+		putchar('\'');
+	unsigned columns = term_text(term, word, room);
+	if (quoted)
+		putchar('\'');
+	return columns + 2 * quoted;
+}
+
 static void print_heading(const struct summary_report *s)
 {
 	const struct trace *trace = s->report.profile->trace;
@@ -34,10 +46,10 @@ static void print_heading(const struct summary_report *s)
 	report_print_warnings(&s->term, &s->report);
 	term_text(&s->term, report_title(&s->report, title, sizeof(title)), 200);
 	const char *command_end = command ? command + trace->meta_bytes[TIDEMARK_META_CMDLINE] : NULL;
-	size_t room = 200;
-	for (; command && command < command_end && room > 4; command += strlen(command) + 1) {
+	unsigned room = 200;
+	for (; command && command < command_end && room > 6; command += strlen(command) + 1) {
 		fputs(room == 200 ? ": " : " ", stdout);
-		room -= term_text(&s->term, command, (unsigned)room - 1) + 1;
+		room -= print_word(&s->term, command, room - 3) + 1;
 	}
 	printf("\nrecorded for %s; the process %s%s\n\n",
 	    time_text(time, s->report.profile->totals.end_tick * TIDEMARK_TICK_NS), end_text(trace, end, sizeof(end)),

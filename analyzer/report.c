@@ -281,8 +281,7 @@ void report_say_warnings(const struct report *report)
 const char *report_title(const struct report *report, char *text, size_t n)
 {
 	const struct trace *trace = report->profile->trace;
-	const char *exe = trace->meta[TIDEMARK_META_EXE];
-	snprintf(text, n, "%s (pid %" PRIu32 ")", exe && *exe ? frame_basename(exe) : "program", trace->header.pid);
+	snprintf(text, n, "%s (pid %" PRIu32 ")", trace_program(trace), trace->header.pid);
 	return text;
 }
 

@@ -85,8 +85,7 @@ int measure_note(struct measure *m, struct err *err, const char *format, ...)
 
 const char *measure_program_name(const struct trace *trace)
 {
-	const char *exe = trace->meta[TIDEMARK_META_EXE];
-	return exe && *exe ? frame_basename(exe) : "program";
+	return trace_program(trace);
 }
 
 /* --- rates --- */

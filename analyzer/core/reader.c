@@ -274,6 +274,21 @@ int trace_open(struct trace **out, const char *path, void (*waiting)(const char 
 	return fd < 0 ? fd : trace_open_fd(out, fd, path, err);
 }
 
+static const char *last_part(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+	return slash ? slash + 1 : path;
+}
+
+const char *trace_program(const struct trace *trace)
+{
+	const char *called = last_part(trace->meta[TIDEMARK_META_CMDLINE]),
+	           *exe = last_part(trace->meta[TIDEMARK_META_EXE]);
+	if (called && *called == '-') /* a login shell */
+		called++;
+	return called && *called ? called : exe && *exe ? exe : "program";
+}
+
 void trace_free(struct trace *trace)
 {
 	if (!trace)

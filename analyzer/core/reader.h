@@ -76,6 +76,10 @@ int trace_open(struct trace **out, const char *path, void (*waiting)(const char 
 int trace_open_fd(struct trace **out, int fd, const char *path, struct err *err);
 void trace_free(struct trace *trace);
 
+/* The program by the name that it was called by: of a program with many names, like busybox, the one that tells most.
+ * Without arguments the executable's; "program" when nothing is known. Never empty, without folders. */
+const char *trace_program(const struct trace *trace);
+
 /* Start again before the first block, with no definitions. outline: blocks carry times, threads and rare events only:
  * no sites, no references; several times as fast.
  * errors: as trace_open */

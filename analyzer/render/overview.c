@@ -87,8 +87,10 @@ static void print_totals(const struct term *term, const struct overview *o)
 	const struct profile_totals *t = &o->profile->totals;
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
 	line(term, "allocations", count_text(a, t->allocations), "%s in all", size_text(b, t->allocated_bytes));
-	line(term, "frees", count_text(a, t->frees), "with the %s block%s that realloc replaced",
-	    count_text(c, t->reallocations), plural(t->reallocations));
+	if (t->reallocations)
+		line(term, "frees", count_text(a, t->frees), "of them %s by realloc", count_text(c, t->reallocations));
+	else
+		line(term, "frees", count_text(a, t->frees), "none of them by realloc");
 	line(term, "temporary", count_text(a, t->temporary),
 	    "%.1f %% of allocations were freed by their thread before its next one",
 	    t->allocations ? 100.0 * (double)t->temporary / (double)t->allocations : 0.0);
