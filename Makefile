@@ -67,7 +67,7 @@ $(O)/tidemark-collector: $(COLLECTOR_O) $(O)/sources
 
 $(O)/tidemark: $(ANALYZER_O) $(O)/sources
 	$(call say,LD,$@)
-	$(Q)$(CC) $(SANFLAGS) -o $@ $(ANALYZER_O) $(call pkg_libs,$(ANALYZER_PKGS)) -liberty -lm -pthread $(LDFLAGS)
+	$(Q)$(CC) $(SANFLAGS) -o $@ $(ANALYZER_O) $(call pkg_libs,$(ANALYZER_PKGS)) -liberty -lm -ldl -pthread $(LDFLAGS)
 
 $(O)/preload/shim/%.o: preload/shim/%.c $(O)/knobs | deps
 	$(call say,CC,$<)

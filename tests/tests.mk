@@ -62,7 +62,7 @@ $(UNIT_BINS): $(O)/%: %.c $(UNIT_O)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -Ianalyzer $(CFLAGS) $(SANFLAGS) $(call pkg_flags,$(ANALYZER_PKGS)) -pthread -MMD -MP -MF $@.d -o $@ $< $(UNIT_O) \
-		$(call pkg_libs,$(ANALYZER_PKGS)) -lcmocka -liberty -lm $(LDFLAGS)
+		$(call pkg_libs,$(ANALYZER_PKGS)) -lcmocka -liberty -lm -ldl $(LDFLAGS)
 -include $(UNIT_BINS:%=%.d)
 
 check-programs: all $(TARGET_LIBS) $(TARGET_BINS) $(ORACLE_BINS) $(FAULT_BINS) $(PLANTED_BINS) $(UNIT_BINS)

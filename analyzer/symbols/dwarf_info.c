@@ -6,6 +6,7 @@
 #include "symbols/dwarf_names.h"
 #include "symbols/mangled.h"
 #include "symbols/unit_load.h"
+#include "symbols/unpack.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -34,6 +35,7 @@ struct dwarf_info {
 	struct dwarf_info_source source;
 	Dwarf *dwarf, *alternate;
 	struct elf_image alternate_image;
+	struct unpacked unpacked, alternate_unpacked;
 	size_t loaded_bytes;
 	struct line_sections sections;
 	struct unit *units;
@@ -47,6 +49,11 @@ struct dwarf_info {
 	struct keymap functions; /* space << 40 | DIE offset -> name (a pointer; 0: none) */
 };
 
+static Dwarf *open_dwarf(Elf *elf, struct unpacked *unpacked)
+{
+	return dwarf_begin_elf(unpack_debug(unpacked, elf) ? elf : unpacked->elf, DWARF_C_READ, NULL);
+}
+
 struct dwarf_info *dwarf_info_new(const struct dwarf_info_source *source)
 {
 	struct dwarf_info *info = calloc(1, sizeof(*info));
@@ -54,12 +61,12 @@ struct dwarf_info *dwarf_info_new(const struct dwarf_info_source *source)
 	if (!info)
 		return NULL;
 	info->source = *source;
-	info->dwarf = dwarf_begin_elf(source->debug->elf, DWARF_C_READ, NULL);
+	info->dwarf = open_dwarf(source->debug->elf, &info->unpacked);
 	if (!info->dwarf || !source->code_high) {
 		dwarf_info_free(info);
 		return NULL;
 	}
-	line_sections_find(&info->sections, source->debug);
+	line_sections_find(&info->sections, &(struct elf_image){.elf = dwarf_getelf(info->dwarf)});
 	dwarf_names_init(&info->names, source->pool);
 	keymap_init(&info->functions);
 	return info;
@@ -78,6 +85,8 @@ void dwarf_info_free(struct dwarf_info *info)
 	free(info->rangeless);
 	dwarf_end(info->dwarf);
 	dwarf_end(info->alternate);
+	unpack_release(&info->unpacked);
+	unpack_release(&info->alternate_unpacked);
 	elf_image_close(&info->alternate_image);
 	free(info);
 }
@@ -99,7 +108,7 @@ void dwarf_info_set_alternate(struct dwarf_info *info, struct elf_image *alterna
 {
 	info->alternate_image = *alternate;
 	memset(alternate, 0, sizeof(*alternate));
-	info->alternate = dwarf_begin_elf(info->alternate_image.elf, DWARF_C_READ, NULL);
+	info->alternate = open_dwarf(info->alternate_image.elf, &info->alternate_unpacked);
 	if (info->alternate)
 		dwarf_setalt(info->dwarf, info->alternate);
 }
