@@ -10,6 +10,7 @@
 #include "cmd.h"
 #include "core/op_verdict.h"
 #include "late_names.h"
+#include "op_groups.h"
 #include "op_report.h"
 
 #define TEXT_STACKS 10
@@ -134,6 +135,10 @@ static void print_stack(
 
 static void print_stacks(const struct term *term, struct op_report *r, const struct op_entry *e)
 {
+	if (r->options->group_rules.n_items) {
+		r->failed |= op_groups_print(term, r, e, &r->failure) < 0;
+		return;
+	}
 	size_t all = 0, seen = 0;
 	for (size_t i = 0; i < e->n_stacks; i++)
 		all += e->stacks[i].bytes_per_100 > 0;
@@ -242,7 +247,10 @@ static json_t *json_entry(struct op_report *r, const struct op_entry *e)
 	json_object_set_new(item, "plain_bytes_per_100", json_rate(e->plain));
 	json_object_set_new(item, "suppressed_bytes_per_100", json_rate(e->suppressed_per_100));
 	json_object_set_new(item, "needed_operations", json_count(j.verdict == OP_INCONCLUSIVE ? j.needed_ops : 0));
-	json_object_set_new(item, "stacks", json_stacks(r, e));
+	if (r->options->group_rules.n_items)
+		json_object_set_new(item, "groups", op_groups_json(r, e));
+	else
+		json_object_set_new(item, "stacks", json_stacks(r, e));
 	return item;
 }
 
@@ -278,6 +286,8 @@ static json_t *json_document(struct op_report *r)
 	json_object_set_new(document, "lost_events", json_count(o->lost_events));
 	json_object_set_new(document, "warnings", said);
 	json_object_set_new(document, "unfinished_operations", json_count(o->unfinished));
+	if (r->options->group_rules.n_items)
+		json_object_set_new(document, "group_rules", report_group_rules(r->options));
 	json_object_set_new(document, "total", json_entry(r, &o->total));
 	json_object_set_new(document, "operations", names);
 	return document;
@@ -298,7 +308,7 @@ static int write_json(struct op_report *r, struct err *err)
 static int run(char **paths, size_t n_paths, const struct report_options *options, struct err *err)
 {
 	struct op_report r;
-	if (op_report_open(&r, (const char *const *)paths, n_paths, options, err) < 0)
+	if (op_groups_check(options, err) < 0 || op_report_open(&r, (const char *const *)paths, n_paths, options, err) < 0)
 		return say_err(err);
 	int result = options->json ? write_json(&r, err) : 0;
 	if (!result && (!options->json || *options->json))
@@ -316,7 +326,7 @@ static int run(char **paths, size_t n_paths, const struct report_options *option
 int cmd_ops(int argc, char **argv)
 {
 	struct report_options o = {.limit = REPORT_NO_LIMIT};
-	const struct option options[] = {REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_SUPPRESS(o),
+	const struct option options[] = {REPORT_OPTIONS_GROUP(o), REPORT_OPTIONS_LIMIT(o), REPORT_OPTIONS_SUPPRESS(o),
 	    {"no-built-in", 0, OPTION_FLAG, &o.no_built_in, NULL, "do not use the built-in suppressions", 0, 0},
 	    REPORT_OPTIONS_SYMBOLS(o), REPORT_OPTIONS_COMMON(o), REPORT_OPTIONS_END};
 	const struct option_table table = {"ops [OPTION...] FILE...",
