@@ -160,8 +160,10 @@ static int unknown(struct judging *j, struct gate_check *check, const struct met
 			return conclude(j, check, VERDICT_INCOMPLETE, "%s: '%s' lost %llu events, so it is not known",
 			    subject(text, check), s->paths[0], (unsigned long long)s->lost_events);
 		if (s->torn)
-			return conclude(j, check, VERDICT_INCOMPLETE,
-			    "%s: '%s' is incomplete, so it may have been larger", subject(text, check), s->paths[0]);
+			return conclude(j, check, VERDICT_INCOMPLETE, "%s: '%s' is incomplete, so %s",
+			    subject(text, check), s->paths[0],
+			    metric->kind == METRIC_PROGRAM ? "what was alive then need not have been left"
+			                                   : "it may have been larger");
 	}
 	if (metric->kind == METRIC_PEAK_RSS)
 		return conclude(j, check, VERDICT_INCONCLUSIVE, "peak RSS was never sampled");

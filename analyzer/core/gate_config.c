@@ -233,6 +233,9 @@ static int set_item(struct gate_config *config, const struct toml_item *item, co
 	if (!item->table[0])
 		return err_set(err, TIDEMARK_ERR_USAGE, "%s:%u: '%s' stands outside of a table; write [gate] above it",
 		    file, item->line, item->key);
+	if (!strncmp(item->table, "gate.op.", 8))
+		return err_set(err, TIDEMARK_ERR_USAGE, "%s:%u: a name with a dot in it stands in quotes: \"%s.%s\"",
+		    file, item->line, item->table + 8, item->key);
 	if (strcmp(item->table, "gate") != 0)
 		return err_set(err, TIDEMARK_ERR_USAGE, "%s:%u: unknown table [%s]; there are [gate] and [gate.op]",
 		    file, item->line, item->table);
