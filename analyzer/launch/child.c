@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "launch/proc_stat.h"
+
 /* Above 2: our caller may have closed some of 0..2, and the child's are set from these. */
 static int high_fd(int fd)
 {
@@ -119,24 +121,6 @@ const char *child_fate(char text[CHILD_FATE_BYTES], int status)
 	return text;
 }
 
-/* The parent of a process; 0 when it is gone. */
-static pid_t parent_of(const char *pid)
-{
-	char path[64], text[512];
-	int parent = 0;
-	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	const char *name_end = strrchr(text, ')'); /* the name may hold anything */
-	if (!name_end || sscanf(name_end + 1, " %*c %d", &parent) != 1)
-		return 0;
-	return parent;
-}
-
 size_t child_adopted(pid_t *pids, size_t n, const pid_t *known, size_t n_known)
 {
 	size_t found = 0;
@@ -145,7 +129,8 @@ size_t child_adopted(pid_t *pids, size_t n, const pid_t *known, size_t n_known)
 		return 0;
 	for (struct dirent *entry; found < n && (entry = readdir(proc));) {
 		pid_t pid = (pid_t)atoi(entry->d_name);
-		if (pid <= 0 || parent_of(entry->d_name) != getpid())
+		struct proc_stat stat;
+		if (pid <= 0 || !proc_stat_read(pid, &stat) || stat.parent != getpid())
 			continue;
 		bool is_known = false;
 		for (size_t i = 0; i < n_known; i++)

@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "launch/proc_stat.h"
+
 static int high_fd(int fd)
 {
 	if (fd < 0 || fd > 2)
@@ -143,37 +145,15 @@ int run_go(struct run *run)
 	return error ? error : ENOEXEC;
 }
 
-/* The state letter of /proc/PID/stat; 0 when it cannot be read. */
-static char process_state(pid_t pid)
-{
-	char path[64], text[512];
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	const char *name_end = strrchr(text, ')');
-	return name_end && name_end[1] == ' ' ? name_end[2] : 0;
-}
-
 /* Is pid the child, or does it descend from it? */
 static bool in_childs_tree(const struct run *run, pid_t pid)
 {
-	for (int level = 0; pid > 1 && level < 64; level++) {
-		char path[64], line[256];
+	struct proc_stat stat;
+	for (int level = 0; pid > 1 && level < 64; level++, pid = stat.parent) {
 		if (pid == run->pid)
 			return true;
-		snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-		FILE *file = fopen(path, "re");
-		if (!file)
+		if (!proc_stat_read(pid, &stat))
 			return false;
-		int parent = 0;
-		while (fgets(line, sizeof(line), file) && sscanf(line, "PPid: %d", &parent) != 1)
-			;
-		fclose(file);
-		pid = parent;
 	}
 	return false;
 }
@@ -237,8 +217,9 @@ static pid_t start_waker(const struct run *run)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setsid();
 	while (getppid() == sleeper) {
+		struct proc_stat stat;
 		nanosleep(&pause, NULL);
-		if (process_state(run->pid) != 'T')
+		if (!proc_stat_read(run->pid, &stat) || stat.state != 'T')
 			kill(sleeper, SIGCONT);
 	}
 	_exit(0);
