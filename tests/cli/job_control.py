@@ -81,18 +81,19 @@ def background_read(term, record):
     term.expect(PROMPT)
 
 
-def interrupt(term, record):
-    term.run(f"{record} sh -c 'echo up; sleep 100'", "up\r\n")
-    term.key("\x03")
+def ended_by_key(term, record, control, status):
+    term.run(f"{record} sh -c 'ulimit -c 0; echo up; sleep 100'", "up\r\n")
+    term.key(control)
     term.expect(PROMPT)
-    term.run("echo status=$?", "status=130", PROMPT)
+    term.run("echo status=$?", f"status={status}", PROMPT)
+
+
+def interrupt(term, record):
+    ended_by_key(term, record, "\x03", 130)
 
 
 def quit_signal(term, record):
-    term.run(f"{record} sh -c 'ulimit -c 0; echo up; sleep 100'", "up\r\n")
-    term.key("\x1c")
-    term.expect(PROMPT)
-    term.run("echo status=$?", "status=131", PROMPT)
+    ended_by_key(term, record, "\x1c", 131)
 
 
 def interrupt_handled(term, record):
