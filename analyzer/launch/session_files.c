@@ -12,6 +12,8 @@
 #include "base/array.h"
 #include "tidemark/trace.h"
 
+#define CLOCK_STEP_NS 10000000000u /* the clock may be set back meanwhile, but not by more */
+
 static bool read_head(int folder, const char *name, struct tidemark_file_header *header)
 {
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
@@ -22,17 +24,18 @@ static bool read_head(int folder, const char *name, struct tidemark_file_header 
 	return n == sizeof(*header) && !memcmp(header->magic, TIDEMARK_TRACE_MAGIC, sizeof(header->magic));
 }
 
-/* The session of the process. returns: whether a file of it was found */
+/* The session of the process: the newest, should an older process have had its pid. returns: whether one was found */
 static bool find_session(DIR *dir, pid_t pid, uint64_t start_ns, uint8_t session[16])
 {
 	struct tidemark_file_header header;
+	uint64_t newest_ns = 0;
 	for (struct dirent *entry; (entry = readdir(dir));)
 		if (read_head(dirfd(dir), entry->d_name, &header) && header.pid == (uint32_t)pid &&
-		    header.start_real_ns >= start_ns) {
+		    header.start_real_ns + CLOCK_STEP_NS >= start_ns && header.start_real_ns > newest_ns) {
+			newest_ns = header.start_real_ns;
 			memcpy(session, header.session_id, sizeof(header.session_id));
-			return true;
 		}
-	return false;
+	return newest_ns != 0;
 }
 
 static int add(struct session_files *files, const char *folder, const char *name)
