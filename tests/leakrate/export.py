@@ -3,24 +3,29 @@
     read(path) -> {None: Axis, "name": Axis, ...}      None is the total
 
 Operations are told apart by when they open and complete; nothing is decided before the whole file is read."""
+from bisect import bisect_left, bisect_right
+from itertools import takewhile
+
 import numpy as np
 
+import reference
 import tmk_read
 
+NEVER = np.inf
 MARK, BEGIN, END, START, FINISH, THREAD_END = 1, 2, 3, 4, 5, 10
 
 
 class Operation:
     def __init__(self, opened, thread, name, begun):
         self.opened, self.thread, self.name, self.begun = opened, thread, name, begun
-        self.completed = None  # position among all events and calls of the file
+        self.completed, self.given_up = None, NEVER  # times; given up: its thread ended
 
 
 class Axis:
     """Positions of completions, and the table of blocks born before the last one."""
 
-    def __init__(self):
-        self.times, self.ops, self.rows = [], [], []
+    def __init__(self, told=False):
+        self.told, self.times, self.ops, self.rows = told, [], [], []
 
     def complete(self, time, ops=1):
         self.times.append(time)
@@ -31,40 +36,88 @@ class Axis:
         self.n_ops = int(self.total[-1])
 
     def position(self, time):
-        return int(self.total[np.searchsorted(self.times, time)])
+        return int(self.total[bisect_left(self.times, time)])
 
     def add(self, piece, died):
+        if not self.times:
+            return
         birth = self.position(piece.born)
         if birth < self.n_ops:
             death = self.position(died) if died is not None and died < self.times[-1] else np.inf
             self.rows.append((piece.node, piece.size, birth, death))
 
+    def batches(self):
+        """Where the batches of marked operations begin, and where the last one ends: at the first mark that fills it."""
+        borders = [0]
+        for done in self.total[1:]:
+            if done - borders[-1] >= reference.usual_batch(self.n_ops):
+                borders.append(int(done))
+        return borders
+
+    def made_equal(self):
+        """The rows as if all batches were equally long: what lies in a longer one counts for less."""
+        borders = self.batches()
+        if len(borders) < 2:
+            return self.rows
+        mean, rows = borders[-1] / (len(borders) - 1), []
+        for stack, size, birth, death in self.rows:
+            j = bisect_right(borders, birth) - 1
+            if j + 1 < len(borders):
+                length = borders[j + 1] - borders[j]
+                birth, size = (j + (birth - borders[j]) / length) * mean * (1 + 1e-12), size * mean / length
+            rows.append((stack, size, birth, death))
+        return rows
+
+    def left(self):
+        return sum(size for _, size, _, death in self.rows if death == NEVER)
+
     def table(self):
-        columns = list(zip(*self.rows)) or [(), (), (), ()]
-        return dict(zip(("stack", "size", "birth", "death"), (np.array(c, t) for c, t in zip(columns, (int, float, float, float)))))
+        rows = self.made_equal() if self.told else self.rows
+        columns = list(zip(*rows)) or [(), (), (), ()]
+        table = dict(zip(("stack", "size", "birth", "death"), (np.array(c, t) for c, t in zip(columns, (int, float, float, float)))))
+        table["age"] = table["death"] - np.array([birth for _, _, birth, _ in self.rows], float)
+        return table
 
 
-class Piece:
-    """A block, or what a realloc added to one. during: the operation, and how many were completed before."""
-
-    def __init__(self, node, size, born, thread, during):
-        self.node, self.size, self.born, self.thread, self.during = node, size, born, thread, during
-
-
-class Story(tmk_read.Trace):
-    """Everything that happened, each thing at a time of its own."""
+class Clock(tmk_read.Trace):
+    """A reading in which every event and every call has a time of its own."""
 
     def __init__(self, data):
-        self.time, self.operations, self.open_begun, self.open_started, self.completions = 0, [], {}, {}, 0
-        self.blocks, self.ended_pieces, self.told = {}, [], []
+        self.time, self.moving = 0, False
         super().__init__(data)
 
     def play_rare(self, kind, tick, values):
         self.time += 1
-        self.completions += kind in (MARK, END, FINISH)
+        super().play_rare(kind, tick, values)
+
+    def born(self, site, thread, old, move):
+        self.time += 1
+        self.moving = move
+        super().born(site, thread, old, move)
+        self.moving = False
+
+    def end(self, number):
+        if not self.moving:
+            self.time += 1
+            self.freed(number)
+        return super().end(number)
+
+    def freed(self, number):
+        pass
+
+
+class Operations(Clock):
+    """The first reading: what was begun, completed and told."""
+
+    def __init__(self, data):
+        self.operations, self.open_begun, self.open_started, self.told = [], {}, {}, []
+        super().__init__(data)
+
+    def play_rare(self, kind, tick, values):
+        super().play_rare(kind, tick, values)
         if kind == MARK and values[2]:
             self.told.append((self.time, self.strings[values[1]].decode(), values[2]))
-        elif kind in (BEGIN, START):
+        elif kind in (BEGIN, START) and (kind == BEGIN or values[2]):
             op = Operation(self.time, values[0], self.strings[values[1]].decode(), kind == BEGIN)
             self.operations.append(op)
             if kind == BEGIN:
@@ -76,52 +129,17 @@ class Story(tmk_read.Trace):
         elif kind == FINISH and values[1] in self.open_started:
             self.open_started.pop(values[1]).completed = self.time
         elif kind == THREAD_END:
-            self.open_begun.pop(values[0], None)
-        super().play_rare(kind, tick, values)
-
-    def innermost(self, thread):
-        still_open = self.open_begun.get(thread, [])[-1:] + [op for op in self.open_started.values() if op.thread == thread]
-        return max(still_open, key=lambda op: op.opened, default=None)
-
-    def born(self, site, thread, old, move):
-        self.time += 1
-        node, size, _ = self.sites[site]
-        pile = self.blocks.pop(old) if move else []
-        self.moving = True
-        super().born(site, thread, old, move)
-        self.moving = False
-        held = sum(piece.size for piece in pile)
-        during = self.innermost(thread), self.completions
-        if pile and size > held and (pile[-1].node, pile[-1].during) == (node, during):
-            pile[-1].size += size - held
-        elif not pile or size > held:
-            pile.append(Piece(node, size - held, self.time, thread, during))
-        while size < held:
-            last = pile[-1]
-            if len(pile) > 1 and last.size <= held - size:
-                self.ended_pieces.append((pile.pop(), self.time))
-                held -= last.size
-            else:
-                gone = Piece(last.node, held - size, last.born, last.thread, last.during)
-                self.ended_pieces.append((gone, self.time))
-                last.size -= held - size
-                held = size
-        self.blocks[self.next - 1] = pile
-
-    def end(self, number):
-        if not getattr(self, "moving", False):
-            self.time += 1
-            self.ended_pieces += [(piece, self.time) for piece in self.blocks.pop(number)]
-        return super().end(number)
+            for op in self.open_begun.pop(values[0], []):
+                op.given_up = self.time
 
 
 def is_nested(op, begun):
-    return any(other.opened < op.opened and other.completed > op.completed for other in begun)
+    return any(other.completed > op.completed for other in takewhile(lambda other: other.opened < op.opened, begun))
 
 
 def completions(story):
     """All axes with their completions."""
-    axes, completed = {None: Axis()}, [op for op in story.operations if op.completed]
+    axes, completed = {None: Axis(bool(story.told))}, [op for op in story.operations if op.completed]
     begun = {}
     for op in completed:
         if op.begun:
@@ -129,7 +147,7 @@ def completions(story):
     marked = {name for _, name, _ in story.told}
     for time, name, ops in story.told:
         axes[None].complete(time, ops)
-        axes.setdefault(name, Axis()).complete(time, ops)
+        axes.setdefault(name, Axis(True)).complete(time, ops)
     for op in sorted(completed, key=lambda op: op.completed):
         if op.name not in marked:
             axes.setdefault(op.name, Axis()).complete(op.completed)
@@ -137,7 +155,7 @@ def completions(story):
         around = begun.get(op.thread, [])
         while around and around[0].completed < op.opened:
             around.pop(0)
-        if not marked and not is_nested(op, [o for o in around if o.opened < op.opened]):
+        if not marked and not is_nested(op, around):
             axes[None].complete(op.completed)
     for axis in axes.values():
         axis.settle()
@@ -148,29 +166,80 @@ class Owners:
     """Whose a block is: the innermost operation open on its thread then, else the next mark's."""
 
     def __init__(self, story):
-        self.by_thread, self.told = {}, story.told
+        self.told, self.by_thread = story.told, {}
         for op in story.operations:
             self.by_thread.setdefault(op.thread, []).append(op)
-        self.ends = {}
-        for thread, ops in self.by_thread.items():
-            self.ends[thread] = [op.opened for op in ops]
+        self.opened = {thread: [op.opened for op in ops] for thread, ops in self.by_thread.items()}
 
-    def name(self, piece):
-        ops = self.by_thread.get(piece.thread, [])
-        for i in range(int(np.searchsorted(self.ends[piece.thread], piece.born)) if ops else 0, 0, -1):
-            if not ops[i - 1].completed or ops[i - 1].completed > piece.born:
-                return ops[i - 1].name
-        return next((name for time, name, _ in self.told if time > piece.born), None)
+    def operation(self, thread, time):
+        ops = self.by_thread.get(thread, [])
+        for i in range(bisect_left(self.opened.get(thread, []), time), 0, -1):
+            if min(ops[i - 1].completed or NEVER, ops[i - 1].given_up) > time:
+                return ops[i - 1]
+        return None
+
+    def name(self, operation, time):
+        return operation.name if operation else next((name for told, name, _ in self.told if told > time), None)
+
+
+class Piece:
+    """A block, or what a realloc added to one. place: where on the axes, and in which operation."""
+
+    def __init__(self, node, size, born, name, place):
+        self.node, self.size, self.born, self.name, self.place = node, size, born, name, place
+
+
+class Pieces(Clock):
+    """The second reading: births and deaths of pieces."""
+
+    def __init__(self, data, axes, owners):
+        self.axes, self.owners, self.blocks, self.ended_pieces = axes, owners, {}, []
+        super().__init__(data)
+
+    def piece(self, node, size, thread):
+        operation = self.owners.operation(thread, self.time)
+        name = self.owners.name(operation, self.time)
+        place = (operation, self.axes[None].position(self.time), name, self.axes[name].position(self.time) if name in self.axes else 0)
+        return Piece(node, size, self.time, name, place)
+
+    def born(self, site, thread, old, move):
+        node, size, _ = self.sites[site]
+        pile = self.blocks.pop(old) if move else []
+        super().born(site, thread, old, move)
+        held = sum(piece.size for piece in pile)
+        if not pile or size > held:
+            grown = self.piece(node, size - held, thread)
+            if pile and (pile[-1].node, pile[-1].place) == (node, grown.place):
+                pile[-1].size += grown.size
+            else:
+                pile.append(grown)
+        while size < held:
+            held -= self.shrink(pile, held - size)
+        self.blocks[self.next - 1] = pile
+
+    def shrink(self, pile, excess):
+        """End the newest piece, or part of it. returns: bytes that ended"""
+        last = pile[-1]
+        if len(pile) > 1 and last.size <= excess:
+            self.ended_pieces.append((pile.pop(), self.time))
+            return last.size
+        self.ended_pieces.append((Piece(last.node, excess, last.born, last.name, None), self.time))
+        last.size -= excess
+        return excess
+
+    def freed(self, number):
+        self.ended_pieces += [(piece, self.time) for piece in self.blocks.pop(number)]
 
 
 def read(path):
     with open(path, "rb") as f:
-        story = Story(f.read())
-    axes, owners = completions(story), Owners(story)
-    pieces = story.ended_pieces + [(piece, None) for pile in story.blocks.values() for piece in pile]
+        data = f.read()
+    story = Operations(data)
+    axes = completions(story)
+    trace = Pieces(data, axes, Owners(story))
+    pieces = trace.ended_pieces + [(piece, None) for pile in trace.blocks.values() for piece in pile]
     for piece, died in pieces:
         axes[None].add(piece, died)
-        name = owners.name(piece)
-        if name is not None and name in axes:
-            axes[name].add(piece, died)
+        if piece.name is not None and piece.name in axes:
+            axes[piece.name].add(piece, died)
     return axes

@@ -2,10 +2,6 @@
 import json
 import math
 import os
-import shutil
-import signal
-import subprocess
-import time
 
 import differential
 import export
@@ -30,10 +26,9 @@ def compare_entry(entry, axis):
     got = {"rate": rate["estimate"], "low": rate["low"], "high": math.inf if rate["high"] is None else rate["high"],
            "strict_high": wanted["strict_high"], "recent": entry["recent_bytes_per_100"], "classes": {}}
     wrong = [] if entry["count"] == axis.n_ops else [f"{entry['count']} operations, wanted {axis.n_ops}"]
-    table = axis.table()
-    left = table["size"][table["death"] == math.inf].sum()
-    if sum(stack["bytes"] for stack in entry["stacks"]) != left:
-        wrong.append(f"{sum(stack['bytes'] for stack in entry['stacks'])} bytes left, wanted {left}")
+    left = sum(stack["bytes"] for stack in entry["stacks"])
+    if left != axis.left():
+        wrong.append(f"{left} bytes left, wanted {axis.left()}")
     wrong += differential.differences(got, wanted)
     return [f"{entry['name'] or 'total'}: {text}" for text in wrong]
 
@@ -72,10 +67,6 @@ def test(name, run, *arguments):
         h.report(name, [f"{type(e).__name__} {e}"])
 
 
-def main():
-    folder = h.scratch("leakrate")
-    try:
-        for mode in MODES:
-            test(f"leakrate/planted {mode}", planted, folder, mode)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def main(folder):
+    for mode in MODES:
+        test(f"leakrate/planted {mode}", planted, folder, mode)

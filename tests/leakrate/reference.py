@@ -2,7 +2,7 @@
 analyzer/core/estimate.c and batches.c are compared with.
 
 A table has one row for each block: `stack` (any number), `size` in bytes, `birth` and `death` in completed operations; death is
-inf for what is alive at the end of the last operation.
+inf for what is alive at the end of the last operation. `age` may be there too, where death - birth would not be exact.
 
     estimate(table, n_ops) -> {"rate", "low", "high", "strict_high", "recent", "classes"}, bytes per 100 operations
 """
@@ -147,7 +147,7 @@ class Reading:
 
     def __init__(self, table, plan):
         self.plan = plan
-        age = table["death"] - table["birth"]
+        age = table["age"] if "age" in table else table["death"] - table["birth"]
         old = age > plan.n_ops / 32
         self.stack, self.size, self.birth, self.age = (x[old] for x in (table["stack"], table["size"], table["birth"], age))
         self.alive = np.isinf(table["death"])[old]
