@@ -92,24 +92,6 @@ static size_t figures_of(const struct diff_report *d, struct figure figures[MAX_
 
 /* --- text --- */
 
-static const char *delta_text(char text[SIZE_TEXT_BYTES], int64_t delta, bool bytes)
-{
-	if (bytes)
-		return size_delta_text(text, delta);
-	char count[SIZE_TEXT_BYTES];
-	snprintf(text, SIZE_TEXT_BYTES, "%s%.28s",
-	    delta > 0   ? "+"
-	    : delta < 0 ? "-"
-	                : "",
-	    count_text(count, delta < 0 ? 0 - (uint64_t)delta : (uint64_t)delta));
-	return text;
-}
-
-static const char *value_text(char text[SIZE_TEXT_BYTES], uint64_t value, bool bytes)
-{
-	return bytes ? size_text(text, value) : count_text(text, value);
-}
-
 static void print_totals(const struct diff_report *d)
 {
 	struct figure figures[MAX_FIGURES];
@@ -118,9 +100,9 @@ static void print_totals(const struct diff_report *d)
 	printf("  %-14s %14s %14s %14s\n", "", "before", "after", "change");
 	for (size_t i = 0; i < n; i++)
 		printf("  %-14s %14s %14s %14s\n", figures[i].name,
-		    value_text(a, figures[i].values[0], figures[i].bytes),
-		    value_text(b, figures[i].values[1], figures[i].bytes),
-		    delta_text(change, delta_of(figures[i].values[0], figures[i].values[1]), figures[i].bytes));
+		    amount_text(a, figures[i].values[0], figures[i].bytes),
+		    amount_text(b, figures[i].values[1], figures[i].bytes),
+		    amount_delta_text(change, delta_of(figures[i].values[0], figures[i].values[1]), figures[i].bytes));
 }
 
 static void print_row(const struct term *term, const struct diff_report *d, const struct diff_row *row)
@@ -130,8 +112,8 @@ static void print_row(const struct term *term, const struct diff_report *d, cons
 	const struct profile_row *before = &row->row->sums[BEFORE], *after = &row->row->sums[AFTER];
 	bool bytes = cost_is_bytes(d->cost);
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
-	printf("%s (%s to %s)", delta_text(a, row->delta, bytes), value_text(b, cost_value(before, d->cost), bytes),
-	    value_text(c, cost_value(after, d->cost), bytes));
+	printf("%s (%s to %s)", amount_delta_text(a, row->delta, bytes),
+	    amount_text(b, cost_value(before, d->cost), bytes), amount_text(c, cost_value(after, d->cost), bytes));
 	if (d->cost == COST_LEAKED)
 		printf(" in %s to %s blocks", count_text(a, before->live_blocks), count_text(b, after->live_blocks));
 	if (d->cost == COST_PEAK)

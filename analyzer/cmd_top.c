@@ -112,14 +112,7 @@ static json_t *json_row(
 	const struct profile_row *sums = &row->sums[0];
 	size_t n = stacks_frames(top->stacks, row->node, frames, capacity);
 	json_t *item = json_object();
-	json_object_set_new(item, "value", json_count(cost_value(sums, top->cost)));
-	json_object_set_new(item, "allocations", json_count(sums->allocations));
-	json_object_set_new(item, "allocated_bytes", json_count(sums->allocated_bytes));
-	json_object_set_new(item, "leaked_bytes", json_count(sums->live_bytes));
-	json_object_set_new(item, "leaked_blocks", json_count(sums->live_blocks));
-	json_object_set_new(item, "peak_bytes", json_count(sums->peak_bytes));
-	json_object_set_new(item, "peak_blocks", json_count(sums->peak_blocks));
-	json_object_set_new(item, "temporary_allocations", json_count(sums->temporary));
+	json_add_costs(item, sums, top->cost);
 	json_object_set_new(item, "frames", json_frames(*frames, n));
 	return item;
 }

@@ -9,11 +9,6 @@
 
 #define NAME_COLUMNS 100
 
-static const char *value_text(char text[SIZE_TEXT_BYTES], uint64_t value, bool bytes)
-{
-	return bytes ? size_text(text, value) : count_text(text, value);
-}
-
 static void print_name(const struct term *term, const char *name)
 {
 	fputs("  ", term->out);
@@ -50,8 +45,8 @@ static void print_line(
 {
 	char value[SIZE_TEXT_BYTES], blocks[SIZE_TEXT_BYTES];
 	double percent = total ? 100.0 * (double)cost_value(row, cost) / (double)total : 0;
-	fprintf(term->out, "%12s %7.1f %% %14s", value_text(value, cost_value(row, cost), cost_is_bytes(cost)), percent,
-	    count_text(blocks, blocks_of(row, cost)));
+	fprintf(term->out, "%12s %7.1f %% %14s", amount_text(value, cost_value(row, cost), cost_is_bytes(cost)),
+	    percent, count_text(blocks, blocks_of(row, cost)));
 	print_name(term, name);
 }
 
@@ -79,14 +74,7 @@ json_t *group_report_json(const struct group *group, enum cost cost)
 	const struct profile_row *sums = &group->sums[0];
 	json_t *item = json_object();
 	json_object_set_new(item, "group", json_text(group->name));
-	json_object_set_new(item, "value", json_count(cost_value(sums, cost)));
-	json_object_set_new(item, "allocations", json_count(sums->allocations));
-	json_object_set_new(item, "allocated_bytes", json_count(sums->allocated_bytes));
-	json_object_set_new(item, "leaked_bytes", json_count(sums->live_bytes));
-	json_object_set_new(item, "leaked_blocks", json_count(sums->live_blocks));
-	json_object_set_new(item, "peak_bytes", json_count(sums->peak_bytes));
-	json_object_set_new(item, "peak_blocks", json_count(sums->peak_blocks));
-	json_object_set_new(item, "temporary_allocations", json_count(sums->temporary));
+	json_add_costs(item, sums, cost);
 	return item;
 }
 
@@ -243,25 +231,13 @@ void group_diff_sort(struct groups *g, enum cost cost)
 	qsort_r(g->items, g->n_items, sizeof(*g->items), compare_changes, &cost);
 }
 
-static const char *change_text(char text[SIZE_TEXT_BYTES], int64_t change, bool bytes)
-{
-	if (bytes)
-		return size_delta_text(text, change);
-	char count[SIZE_TEXT_BYTES];
-	snprintf(text, SIZE_TEXT_BYTES, "%s%.28s",
-	    change > 0   ? "+"
-	    : change < 0 ? "-"
-	                 : "",
-	    count_text(count, change < 0 ? 0 - (uint64_t)change : (uint64_t)change));
-	return text;
-}
-
 static void print_change(const struct term *term, const struct profile_row sums[2], enum cost cost, const char *name)
 {
 	char before[SIZE_TEXT_BYTES], after[SIZE_TEXT_BYTES], change[SIZE_TEXT_BYTES];
 	bool bytes = cost_is_bytes(cost);
-	fprintf(term->out, "%14s %14s %14s", value_text(before, cost_value(&sums[0], cost), bytes),
-	    value_text(after, cost_value(&sums[1], cost), bytes), change_text(change, change_of(sums, cost), bytes));
+	fprintf(term->out, "%14s %14s %14s", amount_text(before, cost_value(&sums[0], cost), bytes),
+	    amount_text(after, cost_value(&sums[1], cost), bytes),
+	    amount_delta_text(change, change_of(sums, cost), bytes));
 	print_name(term, name);
 }
 

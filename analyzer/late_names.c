@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/progress.h"
 #include "symbols/callee.h"
 #include "symbols/symbols.h"
 #include "tidemark/ring.h"
@@ -98,6 +99,28 @@ size_t resolver_lookup(void *arg, const struct trace *trace, uint32_t id, struct
 	for (size_t i = 0; i < n; i++)
 		names[i] = (struct frame_name){found[i].function, found[i].file, found[i].line};
 	return n;
+}
+
+struct lookup {
+	struct resolver *resolver;
+	struct progress progress;
+};
+
+static size_t look_up(void *arg, const struct trace *trace, uint32_t frame, struct frame_name names[FRAME_MAX_NAMES])
+{
+	struct lookup *lookup = arg;
+	progress_show(&lookup->progress, frame, trace->n_frames);
+	return resolver_lookup(lookup->resolver, trace, frame, names);
+}
+
+int resolver_add_stacks(
+    struct resolver *resolver, struct stacks *stacks, const struct profile *profile, unsigned source, struct err *err)
+{
+	struct lookup lookup = {.resolver = resolver};
+	progress_init(&lookup.progress, "looking up names");
+	int result = stacks_add(stacks, profile, source, look_up, &lookup, err);
+	progress_release(&lookup.progress);
+	return result;
 }
 
 static void open_callees(struct resolver *resolver, struct named_module *module, const char *path)

@@ -11,22 +11,9 @@
 
 /* --- frames --- */
 
-struct lookup {
-	struct resolver *resolver;
-	struct progress progress;
-};
-
-static size_t look_up(void *arg, const struct trace *trace, uint32_t frame, struct frame_name names[FRAME_MAX_NAMES])
-{
-	struct lookup *lookup = arg;
-	progress_show(&lookup->progress, frame, trace->n_frames);
-	return resolver_lookup(lookup->resolver, trace, frame, names);
-}
-
 static int name_stacks(struct op_report *r, uint32_t index, struct err *err)
 {
 	struct op_report_file *file = &r->files[index];
-	struct lookup lookup = {.resolver = r->resolver};
 	struct trace *trace = r->operations->traces[index];
 	file->rows = (struct profile){
 	    .trace = trace, .rows = calloc(trace->n_nodes, sizeof(*file->rows.rows)), .n_rows = trace->n_nodes};
@@ -34,12 +21,8 @@ static int name_stacks(struct op_report *r, uint32_t index, struct err *err)
 		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
 	for (uint32_t i = 0; i < trace->n_nodes; i++)
 		file->rows.rows[i].allocations = 1;
-	progress_init(&lookup.progress, "looking up names");
 	int result = stacks_new(&file->stacks, STACKS_EXACT, err);
-	if (!result)
-		result = stacks_add(file->stacks, &file->rows, 0, look_up, &lookup, err);
-	progress_release(&lookup.progress);
-	return result;
+	return result < 0 ? result : resolver_add_stacks(r->resolver, file->stacks, &file->rows, 0, err);
 }
 
 size_t op_report_frames(struct op_report *r, const struct op_stack *stack, const struct frame_view ***frames)
@@ -56,20 +39,15 @@ size_t op_report_frames(struct op_report *r, const struct op_stack *stack, const
 
 /* --- suppressions --- */
 
-/* What __lsan_default_suppressions() said is the program's affair: a bad line there must not end the report. */
+/* Those of the program, once where its processes all say the same. */
 static void add_embedded(struct op_report *r, const struct operations *operations)
 {
 	const char *before = NULL;
 	for (size_t i = 0; i < operations->n_traces; i++) {
-		const struct trace *trace = operations->traces[i];
-		const char *text = trace->meta[TIDEMARK_META_SUPPRESSIONS];
-		struct err err;
-		if (!text || (before && !strcmp(before, text)))
-			continue;
-		before = text;
-		if (suppressions_add_text(
-		        &r->suppressions, text, trace->meta_bytes[TIDEMARK_META_SUPPRESSIONS], "program", &err) < 0)
-			say("the suppressions that the program brings with it end early: %s", err.text);
+		const char *text = operations->traces[i]->meta[TIDEMARK_META_SUPPRESSIONS];
+		if (text && (!before || strcmp(before, text) != 0))
+			report_add_embedded(operations->traces[i], &r->suppressions);
+		before = text ? text : before;
 	}
 }
 

@@ -110,32 +110,13 @@ void report_close(struct report *report)
 	*report = (struct report){0};
 }
 
-/* Names that must be found now can take their time. */
-struct lookup {
-	struct resolver *resolver;
-	struct progress progress;
-};
-
-static size_t look_up(void *arg, const struct trace *trace, uint32_t frame, struct frame_name names[FRAME_MAX_NAMES])
-{
-	struct lookup *lookup = arg;
-	progress_show(&lookup->progress, frame, trace->n_frames);
-	return resolver_lookup(lookup->resolver, trace, frame, names);
-}
-
 int report_stacks(struct report *report, struct stacks *stacks, unsigned source, struct err *err)
 {
-	struct lookup lookup = {.resolver = report->resolver};
-	progress_init(&lookup.progress, "looking up names");
-	int result = stacks_add(stacks, report->profile, source, look_up, &lookup, err);
-	progress_release(&lookup.progress);
-	return result;
+	return resolver_add_stacks(report->resolver, stacks, report->profile, source, err);
 }
 
-/* What __lsan_default_suppressions() said is the program's affair: a bad line there must not end the report. */
-static void add_embedded(struct report *report, struct suppressions *suppressions)
+void report_add_embedded(const struct trace *trace, struct suppressions *suppressions)
 {
-	const struct trace *trace = report->profile->trace;
 	const char *text = trace->meta[TIDEMARK_META_SUPPRESSIONS];
 	struct err err;
 	if (text && suppressions_add_text(
@@ -158,7 +139,7 @@ int report_leaks(struct report *report, const struct stacks *stacks, struct supp
 	int result = add_files(report, suppressions, err);
 	if (result < 0)
 		return result;
-	add_embedded(report, suppressions);
+	report_add_embedded(report->profile->trace, suppressions);
 	if (!report->options->no_built_in)
 		result = suppressions_add_text(
 		    suppressions, suppressions_built_in, strlen(suppressions_built_in), "built-in", err);

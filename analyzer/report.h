@@ -112,6 +112,10 @@ json_t *report_group_rules(const struct report_options *options);
 int report_leaks(struct report *report, const struct stacks *stacks, struct suppressions *suppressions,
     struct leaks *leaks, struct err *err);
 
+/* Add the suppressions that the recorded program brought with it. What __lsan_default_suppressions() said is the
+ * program's affair: a bad line there is said and does not end the report. */
+void report_add_embedded(const struct trace *trace, struct suppressions *suppressions);
+
 /* Take the rows out that the files of --suppressions name, live blocks only: other costs stay. What hid how much is
  * said on stderr. For reports that show all other stacks, runtime's and the program's own suppressions included. */
 int report_drop_suppressed(const struct report *report, struct stacks *stacks, struct err *err);

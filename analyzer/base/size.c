@@ -141,6 +141,21 @@ const char *count_text(char text[SIZE_TEXT_BYTES], uint64_t count)
 	return text;
 }
 
+const char *amount_text(char text[SIZE_TEXT_BYTES], uint64_t amount, bool bytes)
+{
+	return bytes ? size_text(text, amount) : count_text(text, amount);
+}
+
+const char *amount_delta_text(char text[SIZE_TEXT_BYTES], int64_t delta, bool bytes)
+{
+	if (bytes || !delta)
+		return bytes ? size_delta_text(text, delta) : count_text(text, 0);
+	char count[SIZE_TEXT_BYTES];
+	count_text(count, delta < 0 ? 0 - (uint64_t)delta : (uint64_t)delta);
+	snprintf(text, SIZE_TEXT_BYTES, "%c%.*s", delta < 0 ? '-' : '+', SIZE_TEXT_BYTES - 2, count);
+	return text;
+}
+
 const char *time_text(char text[SIZE_TEXT_BYTES], uint64_t time_ns)
 {
 	double seconds = (double)time_ns / 1e9;

@@ -25,6 +25,10 @@ const char *size_delta_text(char text[SIZE_TEXT_BYTES], int64_t bytes);
 /* A count with thousands set apart: "1,234,567". returns: text */
 const char *count_text(char text[SIZE_TEXT_BYTES], uint64_t count);
 
+/* A figure that is bytes or a count, and its change with a sign. */
+const char *amount_text(char text[SIZE_TEXT_BYTES], uint64_t amount, bool bytes);
+const char *amount_delta_text(char text[SIZE_TEXT_BYTES], int64_t delta, bool bytes);
+
 /* Seconds for people: "0.3 ms", "12.3 ms", "1.23 s", "2 min 05 s", "3 h 02 min". returns: text */
 const char *time_text(char text[SIZE_TEXT_BYTES], uint64_t time_ns);
 

@@ -123,6 +123,14 @@ void json_add_figures(json_t *object, const struct json_figure *figures, size_t 
 		json_object_set_new(object, figures[i].key, json_count(figures[i].count));
 }
 
+void json_add_costs(json_t *object, const struct profile_row *sums, enum cost cost)
+{
+	json_add(object, {"value", cost_value(sums, cost)}, {"allocations", sums->allocations},
+	    {"allocated_bytes", sums->allocated_bytes}, {"leaked_bytes", sums->live_bytes},
+	    {"leaked_blocks", sums->live_blocks}, {"peak_bytes", sums->peak_bytes}, {"peak_blocks", sums->peak_blocks},
+	    {"temporary_allocations", sums->temporary});
+}
+
 json_t *json_mark(const struct profile *profile, const struct profile_mark *mark)
 {
 	json_t *item = json_object();

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "core/cost.h"
 #include "core/profile.h"
 #include "core/stacks.h"
 
@@ -49,6 +50,10 @@ void json_add_figures(json_t *object, const struct json_figure *figures, size_t 
 #define json_add(object, ...)                                                                                          \
 	json_add_figures(object, (const struct json_figure[]){__VA_ARGS__},                                            \
 	    sizeof((const struct json_figure[]){__VA_ARGS__}) / sizeof(struct json_figure))
+
+/* What a stack or group cost: value (of `cost`), allocations, allocated_bytes, leaked_*, peak_*,
+ * temporary_allocations. */
+void json_add_costs(json_t *object, const struct profile_row *sums, enum cost cost);
 
 /* A mark: {name, time, operations, event, heap_bytes, heap_blocks}. */
 json_t *json_mark(const struct profile *profile, const struct profile_mark *mark);

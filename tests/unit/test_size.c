@@ -68,6 +68,12 @@ static void counts_and_times(void **state)
 	assert_string_equal(count_text(text, 999), "999");
 	assert_string_equal(count_text(text, 1234567), "1,234,567");
 	assert_string_equal(count_text(text, UINT64_MAX), "18,446,744,073,709,551,615");
+	assert_string_equal(amount_text(text, 1234567, false), "1,234,567");
+	assert_string_equal(amount_text(text, 1234567, true), "1.23 MB");
+	assert_string_equal(amount_delta_text(text, 0, false), "0");
+	assert_string_equal(amount_delta_text(text, 1234, false), "+1,234");
+	assert_string_equal(amount_delta_text(text, INT64_MIN, false), "-9,223,372,036,854,775,808");
+	assert_string_equal(amount_delta_text(text, -1234567, true), "-1.23 MB");
 	assert_true(count_parse("10", 10, &count) && count == 10);
 	assert_false(count_parse("11", 10, &count));
 	assert_false(count_parse("-1", 10, &count));
