@@ -71,7 +71,7 @@ void estimate_plan(struct estimate_plan *plan, double n_ops, double batch_ops)
 	if (!(plan->batch_ops > 0))
 		return;
 	plan->n_batches = (size_t)(n_ops / plan->batch_ops + 1e-9);
-	plan->warm = (size_t)ceil(n_ops / 4 / plan->batch_ops);
+	plan->warm = (size_t)ceil(n_ops / 4 / plan->batch_ops - 1e-9);
 	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
 		plan->end[a] = (size_t)((n_ops - n_ops / ageing_divisor[a]) / plan->batch_ops + 1e-9);
 }

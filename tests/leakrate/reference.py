@@ -110,7 +110,7 @@ class Plan:
         self.n_ops = n_ops
         self.batch_ops = batch_ops or usual_batch(n_ops)
         self.n_batches = int(n_ops / self.batch_ops + 1e-9)
-        self.warm = math.ceil(n_ops / 4 / self.batch_ops)
+        self.warm = math.ceil(n_ops / 4 / self.batch_ops - 1e-9)
 
     def end(self, ageing):
         """The first batch that is too young."""
