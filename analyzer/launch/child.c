@@ -49,7 +49,8 @@ static int become(const struct child_options *options, pid_t parent)
 		return -1;
 	if (set_stream(options->in, 0) < 0 || set_stream(options->out, 1) < 0 || set_stream(options->err, 2) < 0)
 		return -1;
-	/* What we ignore ourselves would be inherited; what our caller ignored is his wish. */
+	if (options->sigchld)
+		sigaction(SIGCHLD, options->sigchld, NULL);
 	sigprocmask(SIG_SETMASK, options->mask, NULL);
 	return options->prepare ? options->prepare(options->arg, getpid()) : 0;
 }

@@ -14,6 +14,7 @@ struct child_options {
 	char *const *argv;
 	int in, out, err; /* its descriptors 0, 1, 2; -1: /dev/null */
 	const sigset_t *mask;
+	const struct sigaction *sigchld; /* its disposition; NULL: ours */
 	int (*prepare)(
 	    void *arg, pid_t self); /* runs in the child before the exec; NULL: nothing. returns: 0, or -1 with errno */
 	void *arg;

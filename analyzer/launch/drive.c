@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/size.h"
+
 #define LOOK_MS 20                   /* between looks whether the server is ready, or what it left behind is gone */
 #define MARK_TIMEOUT_NS 10000000000u /* a mark stands within milliseconds, unless the collector is stuck on its disk */
 #define KILL_NS 5000000000u          /* a killed process is gone at once, unless the kernel holds it */
@@ -65,6 +67,7 @@ static int reap(struct drive *drive, struct err *err)
 static int take_signals(struct drive *drive, struct err *err)
 {
 	struct signalfd_siginfo info;
+	char count[SIZE_TEXT_BYTES];
 	while (read(drive->signals, &info, sizeof(info)) == sizeof(info)) {
 		int number = (int)info.ssi_signo;
 		if (number != SIGINT && number != SIGTERM && number != SIGHUP && number != SIGQUIT)
@@ -76,14 +79,15 @@ static int take_signals(struct drive *drive, struct err *err)
 	int result = reap(drive, drive->interrupted ? NULL : err);
 	if (drive->interrupted && !drive->stopping)
 		return err_set(
-		    err, TIDEMARK_ERR_SYSTEM, "interrupted after %" PRIu64 " operations", drive->load.n_done);
+		    err, TIDEMARK_ERR_SYSTEM, "interrupted after %s operations", count_text(count, drive->load.n_done));
 	return result;
 }
 
 static int collector_gone(const struct drive *drive, struct err *err)
 {
-	return err_set(err, TIDEMARK_ERR_SYSTEM,
-	    "the collector is gone; the recording stopped after %" PRIu64 " operations", drive->marked);
+	char count[SIZE_TEXT_BYTES];
+	return err_set(err, TIDEMARK_ERR_SYSTEM, "the collector is gone; the recording stopped after %s operations",
+	    count_text(count, drive->marked));
 }
 
 static int take_mark_answer(struct drive *drive, struct err *err)
@@ -203,6 +207,7 @@ static int start_server(struct drive *drive, struct err *err)
 	    .log = drive->log,
 	    .wanted = options->ready.line,
 	    .mask = &drive->old_mask,
+	    .sigchld = &drive->old_sigchld,
 	    .recording = &drive->recording,
 	    .recording_options = &options->recording};
 	int result = recording_start(&drive->recording, &options->recording, err);
@@ -298,9 +303,9 @@ static int wait_operations(struct drive *drive, struct err *err)
 
 int drive_perform(struct drive *drive, uint64_t n, struct progress *progress, struct err *err)
 {
-	char when[64];
+	char when[64], count[SIZE_TEXT_BYTES];
 	while (drive->marked < n) {
-		snprintf(when, sizeof(when), "after %" PRIu64 " operations", drive->load.n_done);
+		snprintf(when, sizeof(when), "after %s operations", count_text(count, drive->load.n_done));
 		int result = check_server(drive, when, err);
 		if (!result)
 			result = advance(drive, n, err);

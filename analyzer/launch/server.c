@@ -27,6 +27,7 @@ int server_start(struct server *server, const struct server_options *options, st
 	    .out = ends[1],
 	    .err = ends[1],
 	    .mask = options->mask,
+	    .sigchld = options->sigchld,
 	    .prepare = enter_recording,
 	    .arg = (void *)(uintptr_t)options};
 	server->pid = child_start(&child, err);

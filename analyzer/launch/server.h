@@ -29,6 +29,7 @@ struct server_options {
 	int log; /* where its output goes */
 	const char *wanted;
 	const sigset_t *mask;
+	const struct sigaction *sigchld; /* see child.h */
 	const struct recording *recording;
 	const struct recording_options *recording_options;
 };
