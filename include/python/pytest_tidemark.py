@@ -31,6 +31,7 @@ import pytest
 import tidemark
 
 OPERATIONS = 3000
+_FRAMES = 20  # of a stack, from the innermost
 _RUN = "TIDEMARK_PYTEST_RUN"  # in the recorded process: the file that its outcome goes into
 _UNITS = {"": 1, "b": 1, **{step + unit: base ** power for power, step in enumerate("kmgt", 1)
                             for unit, base in (("", 1024), ("b", 1000), ("ib", 1024))}}
@@ -124,8 +125,9 @@ def _judge(item, limits):
     with tempfile.TemporaryDirectory(prefix="pytest-tidemark-") as folder:
         trace = os.path.join(folder, "test.tmk")
         _run_recorded(item, command, trace, operations)
-        # In its own folder: what a tidemark.toml asks of the project's benchmarks is not meant for a test.
-        gate = subprocess.run([command, "gate", "--json", *options, trace], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # No tidemark.toml: what it asks of the project's benchmarks is not meant for a test.
+        gate = subprocess.run([command, "gate", "--config", "/dev/null", "--json", *options, trace], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
         if gate.returncode not in (0, 1, 3, 4):
             pytest.fail(f"tidemark gate ended with {gate.returncode}: {gate.stderr.strip()}", pytrace=False)
         verdict = json.loads(gate.stdout)
@@ -163,14 +165,15 @@ def _pytest_command(item):
 
 
 def _explain(verdict):
+    """The reasons, worst first, each with the stack that did most."""
     lines = []
     for check in verdict["checks"]:
         if check["verdict"] not in ("pass", "warn"):
-            lines.append(f"{check['verdict']}: {check.get('reason') or check['name']}")
-            for frame in (check.get("stack") or {}).get("frames", [])[:20]:
-                where = f"{frame['file']}:{frame['line']}" if frame.get("file") else frame.get("module", "")
-                lines.append(f"    {frame['function']}  {where}")
-    return "\n".join(lines) or f"tidemark gate: {verdict['verdict']}"
+            lines.append(f"{check['verdict']}: {check['reason']}")
+            for stack in check["stacks"][:1]:
+                lines += [f"    {frame['function']}" + (f" at {frame['file']}:{frame['line']}" if frame["file"] else f" [{frame['module']}]")
+                          for frame in stack["frames"][:_FRAMES]]
+    return "\n".join(lines + verdict["warnings"])
 
 
 # ---- in the recorded process
