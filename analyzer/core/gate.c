@@ -2,18 +2,13 @@
 #include "core/gate.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
+#include "core/gate_check.h"
 #include "core/gate_noise.h"
-
-struct judging {
-	struct gate *gate;
-	struct err *err;
-	double *values; /* one for each session */
-};
+#include "core/gate_rate.h"
 
 static int no_memory(struct err *err)
 {
@@ -46,73 +41,6 @@ enum verdict gate_counts_as(const struct gate *gate, enum verdict verdict)
 	    [GATE_WARN] = VERDICT_WARN,
 	    [GATE_FAIL] = VERDICT_FAIL};
 	return verdict == VERDICT_INCONCLUSIVE ? as[gate->config->on_inconclusive] : verdict;
-}
-
-/* --- checks --- */
-
-static struct gate_check *add_check(struct judging *j, enum check_kind kind, const char *prefix, const char *name)
-{
-	struct gate *gate = j->gate;
-	char *full = NULL;
-	if (ARRAY_RESERVE(gate->checks, gate->capacity, gate->n_checks + 1) < 0 ||
-	    asprintf(&full, "%s%s", prefix, name) < 0)
-		return NULL;
-	struct gate_check *check = &gate->checks[gate->n_checks++];
-	*check = (struct gate_check){.kind = kind,
-	    .name = full,
-	    .value = NAN,
-	    .low = NAN,
-	    .high = NAN,
-	    .budget = NAN,
-	    .critical = NAN,
-	    .baseline = NAN};
-	return check;
-}
-
-static int conclude(struct judging *j, struct gate_check *check, enum verdict verdict, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static int conclude(struct judging *j, struct gate_check *check, enum verdict verdict, const char *format, ...)
-{
-	va_list args;
-	va_start(args, format);
-	int length = vasprintf(&check->reason, format, args);
-	va_end(args);
-	check->verdict = verdict;
-	/* Names of the program's may hold anything; a reason is one line. */
-	for (char *c = length >= 0 ? check->reason : NULL; c && *c; c++)
-		*c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
-	if (length >= 0)
-		return 0;
-	check->reason = NULL;
-	return no_memory(j->err);
-}
-
-/* Crumbs beside the culprits are none. */
-static void drop_crumbs(struct gate_check *check)
-{
-	while (check->n_culprits && check->culprits[check->n_culprits - 1].value < check->culprits[0].value / 100)
-		check->n_culprits--;
-}
-
-static void take_metric(struct gate_check *check, const struct metric *metric)
-{
-	check->metric_kind = metric->kind;
-	check->operation = metric->operation;
-	check->value = metric->value;
-	check->low = metric->low;
-	check->high = metric->high;
-	memcpy(check->culprits, metric->culprits, sizeof(check->culprits));
-	check->n_culprits = metric->n_culprits;
-	drop_crumbs(check);
-}
-
-/* "peak heap", "leaked per 100 of 'checkout'" */
-static const char *subject(char text[160], const struct gate_check *check)
-{
-	if (!check->operation)
-		return metric_label(check->metric_kind);
-	snprintf(text, 160, "%s '%s'", metric_label(check->metric_kind), check->operation);
-	return text;
 }
 
 /* --- what can be known of a figure --- */
@@ -152,23 +80,24 @@ static bool median_known(struct judging *j, const struct metric *metric, double 
 static int unknown(struct judging *j, struct gate_check *check, const struct metric *metric)
 {
 	const struct measure *m = j->gate->measure;
-	char text[160];
+	char text[SUBJECT_BYTES];
 	check->n_culprits = 0;
 	for (size_t i = 0; i < m->n_sessions; i++) {
 		const struct measure_session *s = &m->sessions[i];
 		if (s->lost_events && metric->kind != METRIC_PEAK_RSS)
-			return conclude(j, check, VERDICT_INCOMPLETE, "%s: '%s' lost %llu events, so it is not known",
-			    subject(text, check), s->paths[0], (unsigned long long)s->lost_events);
+			return gate_check_conclude(j, check, VERDICT_INCOMPLETE,
+			    "%s: '%s' lost %llu events, so it is not known", gate_check_subject(text, check),
+			    s->paths[0], (unsigned long long)s->lost_events);
 		if (s->torn)
-			return conclude(j, check, VERDICT_INCOMPLETE, "%s: '%s' is incomplete, so %s",
-			    subject(text, check), s->paths[0],
+			return gate_check_conclude(j, check, VERDICT_INCOMPLETE, "%s: '%s' is incomplete, so %s",
+			    gate_check_subject(text, check), s->paths[0],
 			    metric->kind == METRIC_PROGRAM ? "what was alive then need not have been left"
 			                                   : "it may have been larger");
 	}
 	if (metric->kind == METRIC_PEAK_RSS)
-		return conclude(j, check, VERDICT_INCONCLUSIVE, "peak RSS was never sampled");
-	return conclude(j, check, VERDICT_INCONCLUSIVE, "%s: not one allocation was seen, so nothing is known",
-	    subject(text, check));
+		return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE, "peak RSS was never sampled");
+	return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE,
+	    "%s: not one allocation was seen, so nothing is known", gate_check_subject(text, check));
 }
 
 /* --- sizes --- */
@@ -187,148 +116,32 @@ static int judge_size(struct judging *j, enum metric_kind kind, const struct gat
 	const struct metric *metric = &j->gate->measure->metrics[kind];
 	if (isnan(limit->critical))
 		return 0;
-	struct gate_check *check = add_check(j, CHECK_BUDGET, "", metric->name);
+	struct gate_check *check = gate_check_add(j, CHECK_BUDGET, "", metric->name);
 	if (!check)
 		return no_memory(j->err);
-	take_metric(check, metric);
+	gate_check_take(check, metric);
 	bool warns = !isnan(limit->target);
 	check->budget = warns ? limit->target : limit->critical;
 	check->critical = limit->critical;
-	char is[METRIC_TEXT_BYTES], target[METRIC_TEXT_BYTES], critical[METRIC_TEXT_BYTES];
 	double floor;
 	bool known = median_known(j, metric, &floor);
-	metric_text(is, kind, known ? metric->value : floor);
-	metric_text(target, kind, check->budget);
-	metric_text(critical, kind, check->critical);
+	double value = known ? metric->value : floor;
+	struct figures target = gate_check_figures(kind, value, check->budget),
+	               critical = gate_check_figures(kind, value, check->critical);
 	const char *what = metric_label(kind);
 	if (floor > limit->critical)
-		return conclude(j, check, VERDICT_FAIL, "%s: %s is over the %s %s", what, is,
-		    warns ? "critical" : "budget of", critical);
+		return gate_check_conclude(j, check, VERDICT_FAIL, "%s: %s is over the %s %s", what, critical.is,
+		    warns ? "critical" : "budget of", critical.limit);
 	if (!known)
 		return unknown(j, check, metric);
-	double slack = rss_slack(j, kind);
-	if (metric->value <= check->budget && metric->value + slack > check->budget)
-		return conclude(j, check, VERDICT_INCONCLUSIVE,
+	if (value <= check->budget && value + rss_slack(j, kind) > check->budget)
+		return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE,
 		    "%s: %s was seen, but the run was too short to see its peak for certain; the budget is %s", what,
-		    is, target);
-	if (warns && metric->value > limit->target)
-		return conclude(
-		    j, check, VERDICT_WARN, "%s: %s is over %s; %s would be critical", what, is, target, critical);
-	return conclude(j, check, VERDICT_PASS, "%s: %s is within %s", what, is, target);
-}
-
-/* --- rates --- */
-
-struct votes {
-	size_t n, pass, fail, incomplete;
-	uint64_t needed_ops;
-	char reasons[4][256]; /* by op_verdict: of the first session with it */
-};
-
-static void vote(struct votes *votes, const struct op_judgement *judgement)
-{
-	votes->n++;
-	votes->pass += judgement->verdict == OP_PASS;
-	votes->fail += judgement->verdict == OP_FAIL;
-	votes->incomplete += judgement->verdict == OP_INCOMPLETE;
-	if (judgement->needed_ops > votes->needed_ops)
-		votes->needed_ops = judgement->needed_ops;
-	char *reason = votes->reasons[judgement->verdict];
-	if (!*reason)
-		memcpy(reason, judgement->reason, sizeof(judgement->reason));
-}
-
-/* The verdict of most runs; one that cannot be judged counts for none. */
-static enum op_verdict outcome(const struct votes *votes)
-{
-	if (2 * votes->fail > votes->n)
-		return OP_FAIL;
-	if (votes->incomplete)
-		return OP_INCOMPLETE;
-	return 2 * votes->pass > votes->n ? OP_PASS : OP_INCONCLUSIVE;
-}
-
-static enum verdict verdict_of(enum op_verdict verdict)
-{
-	static const enum verdict is[] = {[OP_PASS] = VERDICT_PASS,
-	    [OP_FAIL] = VERDICT_FAIL,
-	    [OP_INCONCLUSIVE] = VERDICT_INCONCLUSIVE,
-	    [OP_INCOMPLETE] = VERDICT_INCOMPLETE};
-	return is[verdict];
-}
-
-static void poll_sessions(struct judging *j, const char *operation, double budget, struct votes *votes)
-{
-	const struct gate *gate = j->gate;
-	const struct gate_config *config = gate->config;
-	*votes = (struct votes){0};
-	for (size_t i = 0; i < gate->measure->n_sessions; i++) {
-		const struct operations *operations = gate->measure->sessions[i].operations;
-		const struct op_entry *entry = operations_find(operations, operation);
-		struct op_judgement judgement = {.verdict = OP_INCONCLUSIVE, .reason = "a run has none of them"};
-		if (entry)
-			judgement = operations_verdict(operations, entry, budget, config->strict, config->plain);
-		vote(votes, &judgement);
-	}
-}
-
-/* The names that there are, for a message. */
-static void list_names(const struct measure *m, char *text, size_t n)
-{
-	size_t used = 0;
-	text[0] = 0;
-	for (size_t i = METRIC_FIXED; i < m->n_metrics && used < n; i++)
-		if (m->metrics[i].operation)
-			used += (size_t)snprintf(
-			    text + used, n - used, "%s'%s'", used ? ", " : "", m->metrics[i].operation);
-}
-
-static int judge_missing(struct judging *j, struct gate_check *check, const char *operation)
-{
-	char names[400];
-	bool any = j->gate->measure->n_metrics > METRIC_FIXED;
-	list_names(j->gate->measure, names, sizeof(names));
-	if (!any)
-		return conclude(j, check, VERDICT_INCONCLUSIVE,
-		    "leaked per 100 operations: no operation was recorded; mark them with tidemark mark --ops, "
-		    "tidemark drive, or tidemark_op_begin() of tidemark.h");
-	return conclude(j, check, VERDICT_INCONCLUSIVE, "leaked per 100 '%s': no such operation was recorded%s%s",
-	    operation, *names ? "; there are " : "", names);
-}
-
-/* The plain rule goes by another figure. */
-static void take_plain(struct judging *j, struct gate_check *check, const char *operation)
-{
-	const struct measure *m = j->gate->measure;
-	for (size_t i = 0; i < m->n_sessions; i++) {
-		const struct op_entry *entry = operations_find(m->sessions[i].operations, operation);
-		j->values[i] = entry ? entry->plain : NAN;
-	}
-	check->value = measure_median(j->values, m->n_sessions);
-	check->low = check->high = NAN;
-}
-
-static int judge_rate(struct judging *j, const char *operation, double budget)
-{
-	char name[400], wanted[METRIC_TEXT_BYTES], about[160];
-	snprintf(name, sizeof(name), "leaked_bytes_per_100%s%s", operation ? "/" : "", operation ? operation : "");
-	const struct metric *metric = measure_find(j->gate->measure, name);
-	struct gate_check *check = add_check(j, CHECK_BUDGET, "", name);
-	struct votes votes;
-	if (!check)
-		return no_memory(j->err);
-	check->metric_kind = operation ? METRIC_RATE_OF : METRIC_RATE;
-	check->budget = check->critical = budget;
-	if (!metric)
-		return judge_missing(j, check, operation);
-	take_metric(check, metric);
-	if (j->gate->config->plain)
-		take_plain(j, check, operation);
-	poll_sessions(j, operation, budget, &votes);
-	enum op_verdict verdict = outcome(&votes);
-	metric_text(wanted, check->metric_kind, budget);
-	return conclude(j, check, verdict_of(verdict), "%s, budget %s: %s", subject(about, check), wanted,
-	    votes.reasons[verdict][0] ? votes.reasons[verdict] : "the runs disagree");
+		    target.is, target.limit);
+	if (warns && value > limit->target)
+		return gate_check_conclude(j, check, VERDICT_WARN, "%s: %s is over %s; %s would be critical", what,
+		    target.is, target.limit, critical.limit);
+	return gate_check_conclude(j, check, VERDICT_PASS, "%s: %s is within %s", what, target.is, target.limit);
 }
 
 /* --- regressions --- */
@@ -351,7 +164,7 @@ static void find_growth(struct judging *j, struct gate_check *check)
 		if (stack->frames && is > was)
 			culprits_add(check->culprits, &check->n_culprits, (struct culprit){i, is - was});
 	}
-	drop_crumbs(check);
+	gate_check_drop_crumbs(check);
 }
 
 static const char *change_text(char text[64], double is, double was)
@@ -377,38 +190,11 @@ static int judge_figure(
 	metric_text(most, metric->kind, check->budget);
 	change_text(change, known ? metric->value : floor, was->value);
 	if (floor > check->budget)
-		return conclude(j, check, noise_only_warns(metric->kind) ? VERDICT_WARN : VERDICT_FAIL,
+		return gate_check_conclude(j, check, noise_only_warns(metric->kind) ? VERDICT_WARN : VERDICT_FAIL,
 		    "%s: %s, baseline %s: %s, over the limit of %s", what, is, old, change, most);
 	if (!known)
 		return unknown(j, check, metric);
-	return conclude(j, check, VERDICT_PASS, "%s: %s, baseline %s: %s", what, is, old, change);
-}
-
-/* Here growth must be shown: without proof there is none, else a short run could never pass. */
-static int judge_rate_change(
-    struct judging *j, struct gate_check *check, const struct metric *metric, const struct baseline_metric *was)
-{
-	char is[METRIC_TEXT_BYTES], old[METRIC_TEXT_BYTES], most[METRIC_TEXT_BYTES], about[160];
-	struct votes votes;
-	poll_sessions(j, metric->operation, check->budget, &votes);
-	enum op_verdict verdict = outcome(&votes);
-	const char *what = subject(about, check);
-	metric_text(is, metric->kind, metric->value);
-	metric_text(old, metric->kind, was->value);
-	metric_text(most, metric->kind, check->budget);
-	if (verdict == OP_INCOMPLETE)
-		return conclude(j, check, VERDICT_INCOMPLETE, "%s: %s", what, votes.reasons[verdict]);
-	if (isnan(metric->value))
-		return conclude(j, check, VERDICT_INCONCLUSIVE, "%s: not measured in every run", about);
-	if (verdict == OP_FAIL)
-		return conclude(
-		    j, check, VERDICT_FAIL, "%s: %s, baseline %s: certainly over the limit of %s", what, is, old, most);
-	if (verdict == OP_INCONCLUSIVE && metric->value > check->budget)
-		return conclude(j, check, VERDICT_INCONCLUSIVE,
-		    "%s: %s, baseline %s: over the limit of %s, but not certainly; more operations would tell", what,
-		    is, old, most);
-	return conclude(
-	    j, check, VERDICT_PASS, "%s: %s, baseline %s: not shown to be over the limit of %s", what, is, old, most);
+	return gate_check_conclude(j, check, VERDICT_PASS, "%s: %s, baseline %s: %s", what, is, old, change);
 }
 
 static int judge_regression(struct judging *j, const struct baseline_metric *was)
@@ -419,20 +205,20 @@ static int judge_regression(struct judging *j, const struct baseline_metric *was
 		return 0; /* its part that is the program's is judged */
 	if (!metric && strncmp(was->name, rate, sizeof(rate) - 1) != 0)
 		return 0; /* of a later version */
-	struct gate_check *check = add_check(j, CHECK_REGRESSION, "regression/", was->name);
+	struct gate_check *check = gate_check_add(j, CHECK_REGRESSION, "regression/", was->name);
 	if (!check)
 		return no_memory(j->err);
 	check->baseline = was->value;
 	if (!metric) {
 		check->metric_kind = was->name[sizeof(rate) - 1] ? METRIC_RATE_OF : METRIC_RATE;
 		const char *slash = strchr(was->name, '/');
-		return judge_missing(j, check, slash ? slash + 1 : NULL);
+		return gate_rate_missing(j, check, slash ? slash + 1 : NULL);
 	}
-	take_metric(check, metric);
+	gate_check_take(check, metric);
 	check->budget = check->critical = noise_limit(metric->kind, was, j->gate->config->regression_percent);
 	find_growth(j, check);
 	if (metric->kind >= METRIC_FIXED)
-		return judge_rate_change(j, check, metric, was);
+		return gate_rate_change(j, check, metric, was);
 	return judge_figure(j, check, metric, was);
 }
 
@@ -445,13 +231,14 @@ static int judge_suppressions(struct judging *j, time_t now)
 		const struct suppression *s = &list->items[i];
 		if (!suppression_expired(s, now))
 			continue;
-		struct gate_check *check = add_check(j, CHECK_SUPPRESSION, "suppression/", s->pattern);
+		struct gate_check *check = gate_check_add(j, CHECK_SUPPRESSION, "suppression/", s->pattern);
 		char hides[METRIC_TEXT_BYTES];
 		if (!check)
 			return no_memory(j->err);
 		metric_text(hides, METRIC_PROGRAM, (double)s->bytes);
-		if (conclude(j, check, VERDICT_FAIL, "suppression 'leak:%s' (%s:%u%s%s) expired on %s; %s%s%s",
-		        s->pattern, s->source, s->line, s->owner ? ", owner " : "", s->owner ? s->owner : "", s->until,
+		if (gate_check_conclude(j, check, VERDICT_FAIL,
+		        "suppression 'leak:%s' (%s:%u%s%s) expired on %s; %s%s%s", s->pattern, s->source, s->line,
+		        s->owner ? ", owner " : "", s->owner ? s->owner : "", s->until,
 		        s->stacks ? "it hides " : "it hides nothing at the end of the recording",
 		        s->stacks ? hides : "", s->stacks ? " at the end of the recording" : "") < 0)
 			return TIDEMARK_ERR_MEMORY;
@@ -464,16 +251,16 @@ static int judge_wholeness(struct judging *j)
 	const struct measure *m = j->gate->measure;
 	if (!j->gate->config->strict)
 		return 0;
-	struct gate_check *check = add_check(j, CHECK_RECORDING, "", "recording");
+	struct gate_check *check = gate_check_add(j, CHECK_RECORDING, "", "recording");
 	if (!check)
 		return no_memory(j->err);
 	for (size_t i = 0; i < m->n_sessions; i++) {
 		const struct measure_session *s = &m->sessions[i];
 		if (s->torn || s->lost_events)
-			return conclude(j, check, VERDICT_INCOMPLETE, "the recording '%s' %s", s->paths[0],
+			return gate_check_conclude(j, check, VERDICT_INCOMPLETE, "the recording '%s' %s", s->paths[0],
 			    s->lost_events ? "lost events" : "is incomplete");
 	}
-	return conclude(j, check, VERDICT_PASS, "the recordings are whole");
+	return gate_check_conclude(j, check, VERDICT_PASS, "the recordings are whole");
 }
 
 /* Worst first; what is alike stays in order. */
@@ -494,9 +281,9 @@ static int judge_all(struct judging *j, time_t now)
 	const struct gate_config *c = gate->config;
 	int result = judge_wholeness(j);
 	if (!result && !isnan(c->rate_budget))
-		result = judge_rate(j, NULL, c->rate_budget);
+		result = gate_rate_budget(j, NULL, c->rate_budget);
 	for (size_t i = 0; i < c->n_ops && !result; i++)
-		result = judge_rate(j, c->ops[i].name, c->ops[i].budget);
+		result = gate_rate_budget(j, c->ops[i].name, c->ops[i].budget);
 	if (!result)
 		result = judge_size(j, METRIC_PEAK_HEAP, &c->peak_heap);
 	if (!result)
@@ -544,7 +331,7 @@ const struct measure_frame *gate_frame(const struct measure *measure, uint32_t i
 	const struct measure_frame *lined = NULL;
 	for (uint32_t i = 0; i < stack->n_frames && stack->frames; i++) {
 		const struct measure_frame *frame = &measure->frames[stack->frames[i]];
-		if (!strcmp(frame_basename(frame->module), measure->program))
+		if (frame->main)
 			return frame;
 		if (!lined && frame->line)
 			lined = frame;

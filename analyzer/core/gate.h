@@ -35,7 +35,9 @@ struct gate_check {
 	double value, low, high;
 	double budget, critical; /* budget: above it the check does not pass; critical: above it it fails */
 	double baseline;
-	char *reason; /* one sentence: lower case, no full stop */
+	double detectable;   /* of rates: the smallest leak that every run could have seen */
+	uint64_t needed_ops; /* of rates without a verdict: about so many operations would give one; 0: unknown */
+	char *reason;        /* one sentence: lower case, no full stop */
 	struct culprit culprits[METRIC_CULPRITS];
 	size_t n_culprits;
 	bool grown; /* the culprits' values are growth since the baseline */

@@ -83,11 +83,6 @@ int measure_note(struct measure *m, struct err *err, const char *format, ...)
 	return 0;
 }
 
-const char *measure_program_name(const struct trace *trace)
-{
-	return trace_program(trace);
-}
-
 /* --- rates --- */
 
 struct metric *measure_rate_metric(struct measure *m, const char *operation)
@@ -131,7 +126,7 @@ static int read_head(struct head *head, const char *path, void (*waiting)(const 
 	if (result < 0)
 		return result;
 	const char *shim = trace->meta[TIDEMARK_META_SHIM_VERSION];
-	*head = (struct head){trace->header, strdup(measure_program_name(trace)), strdup(shim ? shim : "")};
+	*head = (struct head){trace->header, strdup(trace_program(trace)), strdup(shim ? shim : "")};
 	trace_free(trace);
 	return head->program && head->shim ? 0 : no_memory(err);
 }

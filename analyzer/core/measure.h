@@ -45,6 +45,7 @@ struct metric {
 struct measure_frame {
 	char *function, *file, *module; /* function: its label, never empty; module: a path */
 	uint32_t line;
+	bool main; /* of the main program */
 };
 
 struct measure_stack {

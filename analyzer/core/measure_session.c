@@ -122,7 +122,7 @@ static int sum_heaps(struct reading *r, double *runs[METRIC_FIXED], struct err *
 /* A service is called by its largest process: its first one may be a shell. */
 static int name_program(struct measure *m, const struct trace *trace, struct err *err)
 {
-	m->program = strdup(measure_program_name(trace));
+	m->program = strdup(trace_program(trace));
 	return m->program ? 0 : no_memory(err);
 }
 

@@ -15,7 +15,4 @@ int measure_note(struct measure *measure, struct err *err, const char *format, .
 /* Find or make the metric of an operation's rate, NULL: of the total's. returns: NULL when memory is short */
 struct metric *measure_rate_metric(struct measure *measure, const char *operation);
 
-/* The file name of the recorded program. */
-const char *measure_program_name(const struct trace *trace);
-
 #endif

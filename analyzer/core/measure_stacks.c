@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "core/fingerprint.h"
+#include "tidemark/ring.h"
 
 #define KEPT_FRAMES 64 /* innermost ones; a reader of a report looks at no more */
 
@@ -56,8 +57,8 @@ static bool same_frame(const void *arg, uint32_t id)
 {
 	const struct wanted_frame *wanted = arg;
 	const struct measure_frame *a = &wanted->frame, *b = &wanted->measure->frames[id];
-	return a->line == b->line && !strcmp(a->function, b->function) && !strcmp(a->file, b->file) &&
-	       !strcmp(a->module, b->module);
+	return a->line == b->line && a->main == b->main && !strcmp(a->function, b->function) &&
+	       !strcmp(a->file, b->file) && !strcmp(a->module, b->module);
 }
 
 /* returns: the frame's index, IDTABLE_NONE when memory is short */
@@ -65,9 +66,13 @@ static uint32_t frame_index(struct measure *measure, const struct frame_view *vi
 {
 	struct measure_private *p = measure->private_state;
 	char label[FRAME_LABEL_BYTES];
-	struct wanted_frame wanted = {
-	    measure, {(char *)(uintptr_t)frame_label(view, label), (char *)(uintptr_t)view->file,
-	                 (char *)(uintptr_t)view->module, view->line}};
+	struct wanted_frame wanted = {.measure = measure};
+	/* Only read, in same_frame. */
+	wanted.frame = (struct measure_frame){.function = (char *)(uintptr_t)frame_label(view, label),
+	    .file = (char *)(uintptr_t)view->file,
+	    .module = (char *)(uintptr_t)view->module,
+	    .line = view->line,
+	    .main = view->origin && view->origin->flags & TIDEMARK_MODULE_MAIN};
 	uint64_t hash = idtable_hash_text(view->line, wanted.frame.function);
 	hash = idtable_hash_text(idtable_hash_text(hash, view->file), view->module);
 	uint32_t id = idtable_find(&p->by_frame, hash, same_frame, &wanted);
@@ -77,8 +82,11 @@ static uint32_t frame_index(struct measure *measure, const struct frame_view *vi
 	    idtable_add(&p->by_frame, hash, (uint32_t)measure->n_frames) < 0)
 		return IDTABLE_NONE;
 	struct measure_frame *frame = &measure->frames[measure->n_frames++];
-	*frame =
-	    (struct measure_frame){strdup(wanted.frame.function), strdup(view->file), strdup(view->module), view->line};
+	*frame = (struct measure_frame){.function = strdup(wanted.frame.function),
+	    .file = strdup(view->file),
+	    .module = strdup(view->module),
+	    .line = view->line,
+	    .main = wanted.frame.main};
 	return frame->function && frame->file && frame->module ? (uint32_t)measure->n_frames - 1 : IDTABLE_NONE;
 }
 

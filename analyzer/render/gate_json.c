@@ -52,6 +52,11 @@ static json_t *json_check(const struct gate_out *out, const struct gate_check *c
 	json_object_set_new(object, "baseline", json_figure(check->baseline));
 	json_object_set_new(object, "low", json_figure(check->low));
 	json_object_set_new(object, "high", json_figure(check->high));
+	if (check->metric_kind >= METRIC_FIXED && check->kind == CHECK_BUDGET) {
+		json_object_set_new(object, "detectable", json_figure(check->detectable));
+		json_object_set_new(
+		    object, "needed_operations", check->needed_ops ? json_count(check->needed_ops) : json_null());
+	}
 	json_object_set_new(object, "stacks", stacks);
 	return object;
 }

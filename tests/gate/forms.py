@@ -179,7 +179,8 @@ GATE = {
     "checks": [{"name": str, "kind": one_of("budget", "regression", "suppression", "recording"),
                 "verdict": one_of("pass", "warn", "inconclusive", "incomplete", "fail"), "reason": str,
                 "unit": one_of("bytes", "allocations", "bytes per 100 operations", None), "value": NUMBER_OR_NULL, "budget": NUMBER_OR_NULL,
-                "critical": NUMBER_OR_NULL, "baseline": NUMBER_OR_NULL, "low": NUMBER_OR_NULL, "high": NUMBER_OR_NULL, "stacks": [STACK]}],
+                "critical": NUMBER_OR_NULL, "baseline": NUMBER_OR_NULL, "low": NUMBER_OR_NULL, "high": NUMBER_OR_NULL,
+                "detectable?": NUMBER_OR_NULL, "needed_operations?": NUMBER_OR_NULL, "stacks": [STACK]}],
     "metrics": [{"name": str, "unit": str, "value": NUMBER_OR_NULL, "low?": NUMBER_OR_NULL, "high?": NUMBER_OR_NULL, "runs": [NUMBER_OR_NULL]}]}
 
 
