@@ -45,7 +45,7 @@ const char *end_text(const struct trace *trace, char *text, size_t n)
 		    text, n, "was killed by signal %" PRIu64 " (%s)", value, value < 65 ? strsignal((int)value) : "?");
 		break;
 	case TIDEMARK_END_EXEC:
-		snprintf(text, n, "became another program (exec), which has a recording of its own");
+		snprintf(text, n, "became another program (exec)%s", value ? ", which has a recording of its own" : "");
 		break;
 	case TIDEMARK_END_DETACHED:
 		snprintf(text, n, "stopped recording");

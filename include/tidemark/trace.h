@@ -172,7 +172,7 @@ enum tidemark_counter {
 	TIDEMARK_COUNTER_ALLOCATIONS = 2,
 	TIDEMARK_COUNTER_END_TICK = 3,
 	TIDEMARK_COUNTER_END_REASON = 4, /* enum tidemark_end */
-	TIDEMARK_COUNTER_END_VALUE = 5,  /* exit status or signal number */
+	TIDEMARK_COUNTER_END_VALUE = 5,  /* exit status or signal number; exec: 1 when the next image is known to be recorded */
 	TIDEMARK_COUNTER_LOST_EVENTS = 6,
 	TIDEMARK_COUNTER_EARLY_EVENTS = 7,
 	TIDEMARK_COUNTER_CUT_STACKS = 8,    /* stacks, not events */

@@ -15,7 +15,7 @@
 #define ADDRMAP_POOL (1ull << 56) /* or-ed into the addresses of pool blocks */
 #define ADDRMAP_SWEEP_PERIOD (1ull << 31)
 
-#define ADDRMAP_FEW 32u
+#define ADDRMAP_SMALL 176u /* regions, of 16 KiB */
 
 struct addrmap_entry {
 	uint64_t address; /* 0: empty */
@@ -26,12 +26,13 @@ struct addrmap {
 	uint32_t ***units;          /* by address >> 32: arrays of 65536 regions */
 	struct addrmap_slab *slabs; /* all memory of regions */
 	size_t slab_used_bytes;
-	uint32_t made[ADDRMAP_FEW]; /* regions in use, address >> 16 */
+	uint32_t made[ADDRMAP_SMALL]; /* the first regions in use, address >> 16 */
 	uint32_t n_made;
 	struct addrmap_entry *side;
 	size_t side_capacity; /* a power of two, or 0 */
 	size_t n_side;
-	bool tombs; /* remember freed addresses, to tell inherited frees from unknown ones */
+	bool ran_short; /* of memory: not every part of it is in made */
+	bool tombs;     /* remember freed addresses, to tell inherited frees from unknown ones */
 };
 
 enum addrmap_found {
@@ -108,10 +109,10 @@ bool addrmap_has(const struct addrmap *map, uint64_t address);
 /* To be called whenever next is a multiple of ADDRMAP_SWEEP_PERIOD, before numbers beyond it are entered. */
 int addrmap_sweep(struct addrmap *map, uint64_t next);
 
-/* Is it too large for the second level cache? */
+/* Is it too large for a second level cache of 512 KiB? */
 static inline bool addrmap_is_large(const struct addrmap *map)
 {
-	return map->n_made > ADDRMAP_FEW;
+	return map->n_made > 32;
 }
 
 /* Bring the slot of an address into the cache; never allocates. */

@@ -12,7 +12,7 @@
 /* Recordings of short processes have nothing but small columns: level 1 takes half the time, and a twentieth more room.
  * Random order (tests/bench/churn.c) takes no less room at level 6, and six times the time. */
 #define FAST_LEVEL 1
-#define SMALL_BYTES 65536u
+#define SMALL_BYTES 131072u
 #define SAMPLE_BYTES 32768u
 #define LEAST_TO_COMPRESS 256u /* less saves a tenth of a small file, and costs a tenth of its time */
 

@@ -155,11 +155,12 @@ static void settle(void)
 	unsetenv("TIDEMARK_SESSION");
 	unsetenv("TIDEMARK_OUTPUT");
 	prctl(PR_SET_NAME, "tidemark-coll");
-	/* Waits of tens of microseconds are meant as such; and big allocations go back when they are freed. */
-	prctl(PR_SET_TIMERSLACK, 1000);
+	prctl(PR_SET_TIMERSLACK, 1000); /* waits of tens of microseconds are meant as such */
+	/* Big allocations go back when they are freed; what the next short process needs again stays. */
 	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-	mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+	mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024);
+	mallopt(M_TOP_PAD, 1024 * 1024);
 }
 
 /* A page of shared memory is not there: the target cut its file short, or memory ran out. Put zeros in its place; rings

@@ -104,7 +104,7 @@ static bool end_former_images(pid_t pid)
 			bool same = p && (p->pid == pid || (p->pid == 0 && image->shares_pids && p->own_pid == pid));
 			if (!same)
 				continue;
-			ends_by_exec(p); /* though the pid may be dead by now: that is the next image's end */
+			ends_by_exec(p, true); /* though the pid may be dead by now: that is the next image's end */
 			any = true;
 		}
 	}

@@ -59,10 +59,13 @@ static void drain_rest(struct process *p)
 	drain_process(p, DRAIN_ALL);
 }
 
-void ends_by_exec(struct process *p)
+void ends_by_exec(struct process *p, bool is_followed)
 {
 	drain_rest(p);
 	p->end_reason = TIDEMARK_END_EXEC;
+	p->end_value = is_followed;
+	if (!p->dead_since_ns)
+		p->dead_since_ns = p->no_rings_since_ns;
 	if (p->pidfd >= 0 && events_linger(p->pidfd, p->pid) == 0)
 		p->pidfd = -1;
 	close_process(p);
@@ -115,7 +118,19 @@ static bool has_raw_rings_only(const struct process *p)
 	return true;
 }
 
-/* A live pid whose rings all lost their owners, or whose rings cannot tell: does it run another program by now? */
+/* May the image's program lie at this address? */
+static bool is_own_code(const struct image *image, uint64_t address)
+{
+	struct tidemark_module m;
+	uint32_t n = atomic_load_explicit(&image->shm->n_modules, memory_order_acquire);
+	for (uint32_t i = 0; i < n && i < TIDEMARK_MAX_MODULES; i++)
+		if (image_get_module(image, i, &m) && m.flags & TIDEMARK_MODULE_MAIN)
+			return address >= m.start && address < m.end;
+	return true;
+}
+
+/* A live pid whose rings all lost their owners, or whose rings cannot tell: does it run another program by now? Perhaps
+ * it did so before it was looked at first. */
 static bool has_execed(struct process *p)
 {
 	struct procfs_stat now;
@@ -124,7 +139,8 @@ static bool has_execed(struct process *p)
 	    procfs_stat(p->pid, &now) < 0)
 		return false;
 	if (first->start_code > 1 && now.start_code > 1)
-		return first->start_code != now.start_code || first->start_stack != now.start_stack;
+		return first->start_code != now.start_code || first->start_stack != now.start_stack ||
+		       !is_own_code(p->image, now.start_code);
 	return !p->n_rings && strcmp(first->comm, now.comm) != 0;
 }
 
@@ -188,7 +204,7 @@ static enum life look_for_end(struct process *p)
 		return LIFE_CLOSED;
 	}
 	if (has_execed(p)) {
-		ends_by_exec(p);
+		ends_by_exec(p, false);
 		return LIFE_CLOSED;
 	}
 	return LIFE_ON;

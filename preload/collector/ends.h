@@ -9,8 +9,9 @@
  * To be called at each beat. returns: whether it was closed */
 bool ends_look(struct process *process);
 
-/* Its memory image is gone because the same pid runs another one: close and free it. */
-void ends_by_exec(struct process *process);
+/* Its memory image is gone because the same pid runs another one: close and free it. is_followed: that one is recorded,
+ * as far as is known */
+void ends_by_exec(struct process *process, bool is_followed);
 
 /* All processes of the image are closed. returns: true when no other process maps its memory: it can be freed */
 bool ends_image(struct image *image);

@@ -282,7 +282,7 @@ static void ring_recycle(struct image *image, struct ring *r)
 
 static bool is_drained(const struct ring *r)
 {
-	return r->bad || atomic_load_explicit(&r->shared->head, memory_order_acquire) == r->position;
+	return atomic_load_explicit(&r->shared->head, memory_order_acquire) == r->position;
 }
 
 static void tell_thread_end(struct process *p, const struct ring *gone)
@@ -307,8 +307,10 @@ static void watch_process_rings(struct process *p)
 			tell_thread_end(p, r);
 		ring_recycle(p->image, r);
 	}
-	if (p->n_rings == 0 && !p->no_rings_since_ns)
+	if (p->n_rings == 0 && !p->no_rings_since_ns) {
 		p->no_rings_since_ns = drain_state.now_ns;
+		p->next_check_ns = 0;
+	}
 }
 
 void watch_owners(struct image *image)

@@ -31,6 +31,8 @@ static struct {
 	struct writer_report report;      /* lock */
 	struct naming_entry **root_names; /* lock; in the order of the images */
 	uint32_t n_root_names;
+	uint32_t last_root; /* lock; the latest image's serial in naming.h */
+	bool root_went_on;  /* lock; that one ended by exec of a program that is not recorded */
 } writer = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void writer_file_opened(bool is_root)
@@ -49,6 +51,15 @@ static void add_trouble(struct writer_report *report, const struct tracefile *fi
 	if (n < sizeof(report->text))
 		snprintf(report->text + n, sizeof(report->text) - n, "%scannot write '%s': %s", n ? "; " : "", path,
 		    strerror(file->error));
+}
+
+static void add_unfollowed(struct writer_report *report)
+{
+	size_t n = strlen(report->text);
+	report->done |= TIDEMARK_DONE_LOSSES;
+	if (n < sizeof(report->text))
+		snprintf(report->text + n, sizeof(report->text) - n,
+		    "%sthe process became another program (exec), which could not be recorded", n ? "; " : "");
 }
 
 static void add_losses(struct writer_report *report, const struct tracefile *file)
@@ -81,6 +92,15 @@ static void add_root_name(struct naming_entry *name)
 	writer.root_names = names;
 }
 
+static void note_root_end(const struct tracefile *file)
+{
+	if (!file->name || file->name->serial < writer.last_root)
+		return;
+	writer.last_root = file->name->serial;
+	writer.root_went_on = file->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_EXEC &&
+	                      file->counters[TIDEMARK_COUNTER_END_VALUE] == 0;
+}
+
 static void report_file(const struct tracefile *file)
 {
 	pthread_mutex_lock(&writer.lock);
@@ -94,6 +114,7 @@ static void report_file(const struct tracefile *file)
 		report->n_events += file->n_events;
 		if (file->name)
 			add_root_name(file->name);
+		note_root_end(file);
 	}
 	pthread_mutex_unlock(&writer.lock);
 }
@@ -102,6 +123,8 @@ void writer_root_report(struct writer_report *report)
 {
 	pthread_mutex_lock(&writer.lock);
 	*report = writer.report;
+	if (writer.root_went_on)
+		add_unfollowed(report);
 	report->paths = calloc(writer.n_root_names + 1, sizeof(*report->paths));
 	report->n_paths = 0;
 	for (uint32_t i = 0; report->paths && i < writer.n_root_names; i++)
