@@ -90,7 +90,7 @@ static int ask_number(const struct history *h, const char *sql, int64_t *number,
 
 /* --- opening --- */
 
-/* *empty: nothing was ever written to it. */
+/* Call it inside a transaction: another process may be making the tables. *empty: nothing was ever written to it. */
 static int check_kind(const struct history *h, bool *empty, struct err *err)
 {
 	int64_t application = 0, version = 0, tables = 0;
@@ -164,7 +164,10 @@ static int open_file(struct history *h, enum history_mode mode, struct err *err)
 	if (sqlite3_open_v2(h->path, &h->db, flags, NULL) != SQLITE_OK)
 		return failed(h, err);
 	sqlite3_busy_timeout(h->db, WAIT_MS);
-	int result = check_kind(h, &empty, err);
+	int result = execute(h, "BEGIN", err);
+	if (!result)
+		result = check_kind(h, &empty, err);
+	sqlite3_exec(h->db, "COMMIT", NULL, NULL, NULL);
 	if (!result && empty && mode == HISTORY_READ)
 		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "the history '%s' is empty", h->path);
 	if (!result && empty)
