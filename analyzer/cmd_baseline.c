@@ -71,7 +71,7 @@ static int save(const struct baseline_command *c, const char *output, char **pat
 			result = write_file(&baseline, output, err);
 		for (size_t i = 0; i < measure->n_notes && !result; i++)
 			say("%s", measure->notes[i]);
-		if (!result)
+		if (!result && strcmp(output, "-") != 0)
 			say("saved '%s': %s, %zu run%s, %zu stacks", output, baseline.program, measure->n_sessions,
 			    measure->n_sessions == 1 ? "" : "s", baseline.n_stacks);
 	}
@@ -90,9 +90,9 @@ static int cmd_save(int argc, char **argv)
 {
 	struct baseline_command c = {0};
 	const struct option options[] = {
-	    {"output", 'o', OPTION_TEXT, &c.output, "FILE", "write FILE; - is standard output", 0, 0},
+	    {"output", 'o', OPTION_TEXT, &c.output, "FILE", "write FILE instead of standard output", 0, 0},
 	    BASELINE_OPTIONS(c), REPORT_OPTIONS_END};
-	const struct option_table table = {"baseline save [OPTION...] [-o] BASELINE.json FILE...",
+	const struct option_table table = {"baseline save [OPTION...] [BASELINE.json] FILE...",
 	    "Keep the figures of recordings: medians over runs, sums over the processes of a run.", options, false};
 	struct err err = {0};
 	int n = option_parse(&table, argc, argv, &err), status = CMD_OK;
@@ -103,12 +103,10 @@ static int cmd_save(int argc, char **argv)
 	}
 	if (n < 0)
 		status = n == OPTION_HELP_SHOWN ? CMD_OK : say_err(&err);
-	else if (!c.output || !n)
-		status = (say(!c.output ? "no baseline named; it ends in .json, or comes after -o"
-		                        : "no recording named; see tidemark baseline save --help"),
-		    CMD_TROUBLE);
+	else if (!n)
+		status = (say("no recording named; see tidemark baseline save --help"), CMD_TROUBLE);
 	else
-		status = save(&c, c.output, paths, (size_t)n, &err);
+		status = save(&c, c.output ? c.output : "-", paths, (size_t)n, &err);
 	report_options_release(&c.report);
 	return status;
 }

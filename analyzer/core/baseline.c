@@ -77,9 +77,17 @@ static int add_metric(struct baseline *b, const char *name, struct baseline_metr
 	return 0;
 }
 
+static bool rss_is_certain(const struct measure *measure)
+{
+	for (size_t i = 0; i < measure->n_sessions; i++)
+		if (measure->sessions[i].rss_slack > 0)
+			return false;
+	return true;
+}
+
 static int take_metric(struct baseline *b, const struct measure *measure, const struct metric *metric)
 {
-	if (isnan(metric->value) || (metric->kind == METRIC_PEAK_RSS && measure->sessions[0].rss_slack > 0))
+	if (isnan(metric->value) || (metric->kind == METRIC_PEAK_RSS && !rss_is_certain(measure)))
 		return 0;
 	struct baseline_metric taken = {.value = rounded(metric->value),
 	    .min = metric->runs[0],
@@ -344,9 +352,16 @@ int baseline_read(struct baseline *b, const char *path, struct err *err)
 {
 	json_error_t error;
 	*b = (struct baseline){0};
+	char magic[sizeof(TIDEMARK_TRACE_MAGIC) - 1];
 	FILE *file = fopen(path, "re");
 	if (!file)
 		return err_errno(err, "cannot open baseline '%s'", path);
+	if (fread(magic, sizeof(magic), 1, file) == 1 && !memcmp(magic, TIDEMARK_TRACE_MAGIC, sizeof(magic))) {
+		fclose(file);
+		return err_set(err, TIDEMARK_ERR_USAGE,
+		    "'%s' is no baseline but a recording; tidemark baseline save makes one of it", path);
+	}
+	rewind(file);
 	json_t *document = json_loadf(file, JSON_REJECT_DUPLICATES, &error);
 	fclose(file);
 	if (!document)
