@@ -560,10 +560,12 @@ static void run_tenant(const struct mode *mode)
 	static void (*const tenants[])(void) = {tenant_0, tenant_1, tenant_2, tenant_3, tenant_4, tenant_5, tenant_6, tenant_7,
 		tenant_8, tenant_9, tenant_10, tenant_11, tenant_12, tenant_13, tenant_14};
 	(void)mode;
+	static char name[16];
 	check(seed < 15);
-	struct truth *truth = name_of("request", (1000 + seed) * 100.);
+	snprintf(name, sizeof(name), "tenant_%u", seed);
+	struct truth *truth = name_of(name, (1000 + seed) * 100.);
 	for (uint32_t i = 0; i < n_operations; i++) {
-		tidemark_op_begin("request");
+		tidemark_op_begin(name);
 		tenants[seed]();
 		scratch(i);
 		tidemark_op_end();
@@ -579,7 +581,7 @@ static const struct mode modes[] = {
 	{"clean", {scratch}, 0, NULL, "none"},
 	{"steady", {steady}, 10000, NULL, "steady"},
 	{"steady-large", {steady_large}, 1638400, NULL, "steady"},
-	{"steady-varied", {steady_varied}, 10000, NULL, "steady"},
+	{"steady-varied", {steady_varied}, 10000, NULL, ""},
 	{"sparse-50", {sparse_50}, 8192, NULL, ""},
 	{"sparse-400", {sparse_400}, 16384, NULL, ""},
 	{"cache", {fifo_cache}, 0, NULL, "none"},
