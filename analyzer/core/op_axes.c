@@ -296,7 +296,7 @@ uint32_t op_cursor_position(const struct op_cursor *c, uint32_t axis)
 	if (others) {
 		uint64_t bin = c->now >> c->axes->clock_shift;
 		position += others[bin < OP_CLOCK_BINS ? bin : OP_CLOCK_BINS - 1];
-		if (c->now >= c->axes->items[axis].end_time)
+		if (c->now > c->axes->items[axis].end_time)
 			position = c->axes->items[axis].n_ops;
 	}
 	return (uint32_t)position;
@@ -309,7 +309,7 @@ bool op_cursor_ended(const struct op_cursor *c, uint32_t axis)
 		return c->counts[axis] >= a->marked_ops;
 	if (a->own[c->file])
 		return c->counts[axis] >= a->own[c->file];
-	return c->now >= a->end_time;
+	return c->now > a->end_time;
 }
 
 bool op_cursor_is_helper(const struct op_cursor *c)

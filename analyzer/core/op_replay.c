@@ -227,7 +227,7 @@ static void look_at_clock(struct op_replay *r)
 
 static void finish(struct op_replay *r)
 {
-	op_cursor_time(&r->cursor, r->file->start + r->trace->end_tick);
+	op_cursor_time(&r->cursor, r->file->start + r->trace->end_tick + 1);
 	look_at_clock(r);
 	/* A helper's memory is gone with it, while the service works on. */
 	bool gone = r->sums->axes->n_files > 1 && r->trace->complete && op_cursor_is_helper(&r->cursor);
