@@ -82,7 +82,7 @@ void groups_release(struct groups *g)
 	for (size_t i = 0; i < g->n_texts; i++)
 		free(g->texts[i]);
 	free(g->rules);
-	free(g->rule_of);
+	free(g->views);
 	free(g->texts);
 	free(g->items);
 	*g = (struct groups){0};
@@ -208,6 +208,13 @@ static bool rule_takes(const struct group_rule *rule, const struct frame_view *f
 #define NO_RULE (-1)
 #define UNKNOWN (-2)
 
+/* What is known of a distinct frame. */
+struct group_view {
+	int rule;          /* UNKNOWN: nothing yet */
+	const char *space; /* its namespace; NULL: none */
+	size_t length;
+};
+
 static int rule_of_frame(const struct groups *g, const struct frame_view *frame)
 {
 	for (size_t k = 0; k < g->n_rules; k++)
@@ -216,35 +223,26 @@ static int rule_of_frame(const struct groups *g, const struct frame_view *frame)
 	return NO_RULE;
 }
 
-static int rule_of_frames(const struct groups *g, const struct frame_view *const *frames, size_t n)
+static const struct group_view *view_of(struct groups *g, const struct stacks *stacks, uint32_t node)
 {
-	int rule = NO_RULE;
-	for (size_t i = 0; i < n && rule == NO_RULE && g->n_rules; i++)
-		rule = rule_of_frame(g, frames[i]);
-	return rule;
-}
-
-/* As rule_of_frames, with each distinct frame looked at once. */
-static int rule_of_node(struct groups *g, const struct stacks *stacks, uint32_t node)
-{
-	int rule = NO_RULE;
-	for (; node && rule == NO_RULE && g->n_rules; node = stacks->nodes[node].parent) {
-		int *known = &g->rule_of[stacks->nodes[node].view];
-		if (*known == UNKNOWN)
-			*known = rule_of_frame(g, &stacks->views[stacks->nodes[node].view]);
-		rule = *known;
+	struct group_view *known = &g->views[stacks->nodes[node].view];
+	const struct frame_view *frame = &stacks->views[stacks->nodes[node].view];
+	if (known->rule == UNKNOWN) {
+		known->rule = rule_of_frame(g, frame);
+		known->space =
+		    g->by == BY_NAMESPACE ? group_namespace(frame->function, g->levels, &known->length) : NULL;
 	}
-	return rule;
+	return known;
 }
 
 static int know_views(struct groups *g, const struct stacks *stacks)
 {
 	if (g->known == stacks)
 		return 0;
-	if (ARRAY_RESERVE(g->rule_of, g->rule_of_capacity, stacks->n_views) < 0)
+	if (ARRAY_RESERVE(g->views, g->views_capacity, stacks->n_views) < 0)
 		return -1;
 	for (size_t i = 0; i < stacks->n_views; i++)
-		g->rule_of[i] = UNKNOWN;
+		g->views[i].rule = UNKNOWN;
 	g->known = stacks;
 	return 0;
 }
@@ -270,17 +268,6 @@ static const char *by_module(const struct frame_view *const *frames, size_t n)
 	return runtime;
 }
 
-static const char *by_namespace(
-    const struct groups *g, const struct frame_view *const *frames, size_t n, size_t *length)
-{
-	for (size_t i = 0; i < n; i++) {
-		const char *start = group_namespace(frames[i]->function, g->levels, length);
-		if (start)
-			return start;
-	}
-	return NULL;
-}
-
 static size_t find_named(struct groups *g, const char *name, size_t length)
 {
 	for (size_t i = 0; i < g->n_items; i++)
@@ -297,39 +284,66 @@ static size_t find_named(struct groups *g, const char *name, size_t length)
 	return g->n_items++;
 }
 
-/* rule: what takes one of the frames */
+/* What the frames of a stack say. */
+struct taken {
+	int rule;
+	const char *space;
+	size_t length; /* of space */
+};
+
 static size_t find_group(
-    struct groups *g, int rule, const struct frame_view *const *frames, size_t n, const char *thread)
+    struct groups *g, struct taken taken, const struct frame_view *const *frames, size_t n, const char *thread)
 {
 	const char *name = NULL;
-	size_t length = SIZE_MAX;
-	if (rule == NO_RULE)
-		rule = rule_of_thread(g, thread);
+	int rule = taken.rule == NO_RULE ? rule_of_thread(g, thread) : taken.rule;
 	if (rule != NO_RULE)
 		name = g->rules[rule].name;
+	else if (taken.space)
+		return find_named(g, taken.space, taken.length);
 	else if (g->by == BY_THREAD && *thread)
 		name = thread;
 	else if (g->by == BY_MODULE)
 		name = by_module(frames, n);
-	else if (g->by == BY_NAMESPACE)
-		name = by_namespace(g, frames, n, &length);
 	if (!name)
 		name = GROUP_OTHER;
-	return find_named(g, name, length == SIZE_MAX ? strlen(name) : length);
+	return find_named(g, name, strlen(name));
+}
+
+/* The innermost frame with a rule or a namespace counts. */
+static void take(struct taken *taken, int rule, const char *space, size_t length)
+{
+	if (taken->rule == NO_RULE)
+		taken->rule = rule;
+	if (!taken->space) {
+		taken->space = space;
+		taken->length = length;
+	}
 }
 
 size_t groups_find(struct groups *g, const struct frame_view *const *frames, size_t n, const char *thread)
 {
-	return find_group(g, rule_of_frames(g, frames, n), frames, n, thread);
+	struct taken taken = {.rule = NO_RULE};
+	for (size_t i = 0; i < n; i++) {
+		size_t length = 0;
+		const char *space =
+		    g->by == BY_NAMESPACE ? group_namespace(frames[i]->function, g->levels, &length) : NULL;
+		take(&taken, rule_of_frame(g, frames[i]), space, length);
+	}
+	return find_group(g, taken, frames, n, thread);
 }
 
 size_t groups_add_row(struct groups *g, const struct stacks *stacks, const struct stack_row *row)
 {
 	const struct frame_view **frames = NULL;
 	size_t capacity = 0, n = stacks_frames(stacks, row->node, &frames, &capacity), at = SIZE_MAX;
-	if ((n || !row->node) && !know_views(g, stacks))
-		at = find_group(
-		    g, rule_of_node(g, stacks, row->node), frames, n, row->thread ? stacks->threads[row->thread] : "");
+	struct taken taken = {.rule = NO_RULE};
+	if ((n || !row->node) && !know_views(g, stacks)) {
+		for (uint32_t node = row->node; node && taken.rule == NO_RULE; node = stacks->nodes[node].parent) {
+			const struct group_view *view = view_of(g, stacks, node);
+			take(&taken, view->rule, view->space, view->length);
+		}
+		at = find_group(g, taken, frames, n, row->thread ? stacks->threads[row->thread] : "");
+	}
 	free(frames);
 	if (at == SIZE_MAX)
 		return at;

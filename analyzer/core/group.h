@@ -27,8 +27,8 @@ struct groups {
 	unsigned levels; /* components of a namespace */
 	char **texts;    /* names that the groups own */
 	size_t n_texts, texts_capacity;
-	int *rule_of; /* by view of the stacks last added */
-	size_t rule_of_capacity;
+	struct group_view *views; /* by view of the stacks last added */
+	size_t views_capacity;
 	const struct stacks *known;
 };
 
