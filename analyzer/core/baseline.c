@@ -93,7 +93,7 @@ static int take_metric(struct baseline *b, const struct measure *measure, const 
 	    .min = metric->runs[0],
 	    .max = metric->runs[0],
 	    .low = rounded(metric->low),
-	    .high = rounded(metric->high)};
+	    .high = rounded(metric->bound)};
 	for (size_t i = 1; i < measure->n_sessions; i++) {
 		taken.min = fmin(taken.min, metric->runs[i]);
 		taken.max = fmax(taken.max, metric->runs[i]);

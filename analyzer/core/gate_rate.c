@@ -174,12 +174,13 @@ int gate_rate_change(
 	if (verdict == OP_INCOMPLETE)
 		return gate_check_conclude(j, check, VERDICT_INCOMPLETE, "%s: %s", what, votes.reasons[verdict]);
 	if (isnan(metric->value))
-		return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE, "%s: not measured in every run", about);
+		return gate_check_conclude(
+		    j, check, VERDICT_INCONCLUSIVE, "%s: %s", what, votes.reasons[OP_INCONCLUSIVE]);
 	if (verdict == OP_FAIL)
 		return gate_check_conclude(
 		    j, check, VERDICT_FAIL, "%s: %s, baseline %s: certainly over the limit of %s", what, is, old, most);
-	if (verdict == OP_INCONCLUSIVE && metric->value > check->budget)
-		return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE,
+	if (metric->value > check->budget)
+		return gate_check_conclude(j, check, VERDICT_WARN,
 		    "%s: %s, baseline %s: over the limit of %s, but not certainly; more operations would tell", what,
 		    is, old, most);
 	return gate_check_conclude(

@@ -97,7 +97,7 @@ struct metric *measure_rate_metric(struct measure *m, const char *operation)
 	struct metric *metric = &m->metrics[m->n_metrics];
 	*metric = (struct metric){.kind = operation ? METRIC_RATE_OF : METRIC_RATE};
 	const char *prefix = kinds[metric->kind].name;
-	metric->runs = calloc(3 * m->n_sessions, sizeof(double));
+	metric->runs = calloc(4 * m->n_sessions, sizeof(double));
 	if (!metric->runs || asprintf(&metric->name, "%s%s", prefix, operation ? operation : "") < 0) {
 		free(metric->runs);
 		return NULL;
@@ -105,7 +105,8 @@ struct metric *measure_rate_metric(struct measure *m, const char *operation)
 	metric->operation = operation ? metric->name + strlen(prefix) : NULL;
 	metric->lows = metric->runs + m->n_sessions;
 	metric->highs = metric->lows + m->n_sessions;
-	for (size_t i = 0; i < 3 * m->n_sessions; i++)
+	metric->bounds = metric->highs + m->n_sessions;
+	for (size_t i = 0; i < 4 * m->n_sessions; i++)
 		metric->runs[i] = NAN;
 	m->n_metrics++;
 	return metric;
@@ -235,6 +236,7 @@ static void finish_metrics(struct measure *m)
 		struct metric *metric = &m->metrics[i];
 		metric->value = measure_median(metric->runs, m->n_sessions);
 		metric->low = metric->lows ? measure_median(metric->lows, m->n_sessions) : NAN;
+		metric->bound = metric->bounds ? measure_median(metric->bounds, m->n_sessions) : NAN;
 		metric->high = metric->highs ? measure_median(metric->highs, m->n_sessions) : NAN;
 	}
 }

@@ -32,12 +32,13 @@ struct culprit {
 
 struct metric {
 	enum metric_kind kind;
-	char *name;                               /* "peak_heap_bytes", "leaked_bytes_per_100/checkout" */
-	const char *operation;                    /* RATE_OF: part of name; else NULL */
-	double value;                             /* NAN: not measured in every run */
-	double low, high;                         /* of rates: the bounds, high may be INFINITY; else NAN */
-	double *runs;                             /* one for each session; NAN where there is none */
-	double *lows, *highs;                     /* of rates, the same way; else NULL */
+	char *name;            /* "peak_heap_bytes", "leaked_bytes_per_100/checkout" */
+	const char *operation; /* RATE_OF: part of name; else NULL */
+	double value;          /* NAN: not measured in every run */
+	double low, high;      /* of rates: the bounds, high may be INFINITY; else NAN */
+	double *runs;          /* one for each session; NAN where there is none */
+	double *lows, *highs;  /* of rates, the same way; else NULL */
+	double *bounds, bound; /* of rates: the upper bound also where high is INFINITY for want of operations */
 	struct culprit culprits[METRIC_CULPRITS]; /* largest first */
 	size_t n_culprits;
 };

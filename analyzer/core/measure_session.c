@@ -281,6 +281,7 @@ static int read_entry(struct reading *r, const struct op_entry *entry, struct er
 	metric->runs[r->session] = entry->estimate;
 	metric->lows[r->session] = entry->low;
 	metric->highs[r->session] = entry->high;
+	metric->bounds[r->session] = entry->strict_high;
 	return read_entry_stacks(r, metric, entry) < 0 ? no_memory(err) : 0;
 }
 

@@ -82,7 +82,7 @@ _tidemark() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    -o | --output | --log | --suppressions)
+    -o | --output | --log | --suppressions | --baseline | --config | --markdown | --junit | --sarif | --gitlab | --bencher | --benchmark)
         _tidemark_files ''
         return
         ;;
