@@ -106,6 +106,14 @@ static void print_last(const struct term *term, const struct history_table *tabl
 	puts("  (this commit alone so far: the next one tells)");
 }
 
+static void print_drift(const struct history_series *s)
+{
+	char text[TREND_TEXT_BYTES];
+	if (*trend_drift(text, s))
+		printf("  ~  %-10s little by little, over the last %zu commits\n", text,
+		    s->n_points - s->changes.last_level);
+}
+
 static void print_series(const struct term *term, const struct history_table *table, const struct history_series *s)
 {
 	char text[TREND_TEXT_BYTES];
@@ -114,6 +122,7 @@ static void print_series(const struct term *term, const struct history_table *ta
 	putchar('\n');
 	for (size_t i = 0; i < s->changes.n_items; i++)
 		print_change(term, table, s, i);
+	print_drift(s);
 	print_last(term, table, s);
 }
 
@@ -181,10 +190,11 @@ static void print_plot(const struct term *term, const struct history_table *tabl
 		size_t first = trend_chart(term, table, s);
 		if (first)
 			printf("\n  The latest %zu of %zu commits.\n", s->n_points - first, s->n_points);
-		if (s->changes.n_items || s->changes.last_stands_out)
+		if (s->changes.n_items || s->changes.last_stands_out || s->changes.drift != 0)
 			putchar('\n');
 		for (size_t k = 0; k < s->changes.n_items; k++)
 			print_change(term, table, s, k);
+		print_drift(s);
 		print_last(term, table, s);
 	}
 }
@@ -230,6 +240,7 @@ static json_t *json_series(const struct history_table *table, const struct histo
 	json_object_set_new(item, "metric", json_text(s->metric));
 	json_object_set_new(item, "unit", json_text(s->unit));
 	json_object_set_new(item, "level", json_real(s->changes.level));
+	json_object_set_new(item, "drift", json_real(s->changes.drift));
 	json_object_set_new(item, "enough_commits", json_boolean(!s->changes.too_short));
 	json_object_set_new(item, "last_stands_out", json_boolean(s->changes.last_stands_out));
 	json_object_set_new(item, "changes", changes);

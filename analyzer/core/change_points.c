@@ -14,6 +14,7 @@
 #define MIN_VALUES 2         /* of a level: one commit alone may be an accident */
 #define CHANCE 0.001         /* shared out among the places where a step could be */
 #define ORDER_CHANCE 0.02    /* see chance_by_order() */
+#define MIN_DRIFT 8          /* values */
 #define MIN_CHANGE 0.01      /* smaller steps are true perhaps, and nobody's concern */
 #define MEDIAN_VARIANCE 1.57 /* pi / 2: of a median against that of a mean, for many normal values */
 
@@ -283,12 +284,56 @@ static bool judge(const struct division *d, size_t n_levels, struct change *chan
 	return true;
 }
 
+/* --- drift --- */
+
+/* Mann and Kendall's test for a trend, in its normal approximation, with ties. */
+static double chance_of_trend(struct level level)
+{
+	double sorted[CHANGE_POINTS_MAX_VALUES], score = 0, n = (double)level.n;
+	double variance = n * (n - 1) * (2 * n + 5);
+	for (size_t i = 0; i < level.n; i++) {
+		sorted[i] = level.values[i].value;
+		for (size_t j = 0; j < i; j++)
+			score += compare_doubles(&level.values[i].value, &level.values[j].value);
+	}
+	qsort(sorted, level.n, sizeof(*sorted), compare_doubles);
+	for (size_t i = 0, same; i < level.n; i += same) {
+		for (same = 1; i + same < level.n && sorted[i + same] == sorted[i];)
+			same++;
+		variance -= (double)same * ((double)same - 1) * (2 * (double)same + 5);
+	}
+	double distance = fabs(score) - 1;
+	return variance > 0 && distance > 0 ? erfc(distance / sqrt(2 * variance / 18)) : 1;
+}
+
+/* The median of the slopes between all pairs (Theil and Sen). returns: 0 also when memory is short */
+static double slope_of(struct level level)
+{
+	size_t n = 0;
+	double *slopes = malloc(level.n * level.n / 2 * sizeof(*slopes)), slope = 0;
+	for (size_t i = 1; slopes && i < level.n; i++)
+		for (size_t j = 0; j < i; j++)
+			slopes[n++] = (level.values[i].value - level.values[j].value) / (double)(i - j);
+	if (n)
+		slope = change_points_median(slopes, n);
+	free(slopes);
+	return slope;
+}
+
+static void look_for_drift(struct level level, struct change_points *found)
+{
+	if (level.n < MIN_DRIFT || chance_of_trend(level) > CHANCE)
+		return;
+	double slope = slope_of(level), size = fabs(median_of(level.values, level.n));
+	if (fabs(slope) * (double)(level.n - 1) >= MIN_CHANGE * size)
+		found->drift = slope;
+}
+
 /* --- all --- */
 
 static void look_at_last(const struct change_value *values, size_t n, struct change_points *found)
 {
-	size_t start = found->n_items ? found->items[found->n_items - 1].at : 0;
-	struct level rest = {values + start, n - start - 1}, last = {values + n - 1, 1};
+	struct level rest = {values + found->last_level, n - found->last_level - 1}, last = {values + n - 1, 1};
 	found->level = median_of(rest.values, rest.n + 1);
 	if (rest.n < MIN_VALUES)
 		return;
@@ -328,7 +373,10 @@ int change_points_find(const struct change_value *values, size_t n, struct chang
 	for (size_t k = found->too_short ? 0 : d.max_levels; k > 1 && !found->n_items; k--)
 		if (judge(&d, k, found->items))
 			found->n_items = k - 1;
+	found->last_level = found->n_items ? found->items[found->n_items - 1].at : 0;
 	look_at_last(d.values, d.n, found);
+	look_for_drift((struct level){d.values + found->last_level, d.n - found->last_level}, found);
+	found->last_level += skipped;
 	for (size_t i = 0; i < found->n_items; i++)
 		found->items[i].at += skipped;
 	release_division(&d);

@@ -28,6 +28,8 @@ struct change_points {
 	bool last_stands_out; /* the last value alone is far off its level: one more like it would be a change */
 	double level;         /* median of the values since the last change, the one that stands out apart */
 	bool too_short;       /* no change could be told from chance yet */
+	size_t last_level;    /* where the last level begins; it goes to the end */
+	double drift;         /* of the last level, from value to value; 0: none that is no chance */
 };
 
 /* returns: 0, -1 when memory is short

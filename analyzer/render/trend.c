@@ -63,7 +63,16 @@ double trend_level(const struct history_series *s, size_t point)
 	for (size_t i = 0; i < changes->n_items; i++)
 		if (point < changes->items[i].at)
 			return changes->items[i].before;
-	return changes->level;
+	double middle = (double)(changes->last_level + s->n_points - 1) / 2;
+	return changes->level + changes->drift * ((double)point - middle);
+}
+
+const char *trend_drift(char text[TREND_TEXT_BYTES], const struct history_series *s)
+{
+	text[0] = 0;
+	if (s->changes.drift == 0)
+		return text;
+	return trend_change(text, s->unit, trend_level(s, s->changes.last_level), trend_level(s, s->n_points - 1));
 }
 
 static void extent(const struct history_series *s, size_t first, double *low, double *high)

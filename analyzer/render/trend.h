@@ -10,6 +10,9 @@
 /* A value for people: "1.52 MB", "1,234", "12.3 kB per 100 operations" without the last three words. returns: text */
 const char *trend_value(char text[TREND_TEXT_BYTES], const char *unit, double value);
 
+/* How far the last level has drifted, as trend_change; "" when it does not. returns: text */
+const char *trend_drift(char text[TREND_TEXT_BYTES], const struct history_series *series);
+
 /* "+48.1 %", "-3.0 %"; where a percentage would say little, as from 0, "+520 B". returns: text */
 const char *trend_change(char text[TREND_TEXT_BYTES], const char *unit, double before, double after);
 
@@ -27,7 +30,7 @@ struct trend_range {
 };
 struct trend_range trend_range(const struct history_series *series, size_t first);
 
-/* The level that holds at a point. */
+/* The level that holds at a point; where it drifts, the line. */
 double trend_level(const struct history_series *series, size_t point);
 
 /* The latest medians in one line of at most `columns` block characters. returns: columns printed */

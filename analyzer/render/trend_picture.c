@@ -40,6 +40,8 @@ static const char style[] =
     "  .dot { fill: #1d6fd8; stroke: #ffffff; stroke-width: 1; }\n"
     "  .change { stroke: #b4235f; stroke-width: 1; stroke-dasharray: 4 3; }\n"
     "  .change-text { fill: #b4235f; }\n"
+    "  .halo { paint-order: stroke; stroke: #ffffff; stroke-opacity: 0.9; stroke-width: 5px; "
+    "stroke-linejoin: round; }\n"
     "  @media (prefers-color-scheme: dark) {\n"
     "    text { fill: #e6ebf1; }\n"
     "    .soft { fill: #9aa7b5; }\n"
@@ -52,6 +54,7 @@ static const char style[] =
     "    .dot { fill: #6fb1ff; stroke: #10151c; }\n"
     "    .change { stroke: #ff86b3; }\n"
     "    .change-text { fill: #ff86b3; }\n"
+    "    .halo { stroke: #10151c; }\n"
     "  }\n"
     "</style>\n";
 /* clang-format on */
@@ -104,7 +107,6 @@ struct label {
 	char head[TREND_TEXT_BYTES + TREND_COMMIT_LETTERS + 4]; /* "+48.1 % at 3f2a91c55e" */
 	double x, width;
 	bool left; /* of its line */
-	unsigned lane;
 };
 
 static struct label label_of(const struct panel *p, const struct change *change)
@@ -122,21 +124,26 @@ static struct label label_of(const struct panel *p, const struct change *change)
 	return label;
 }
 
-/* Lines run down from their labels: with the latest change in the lowest lane no line of a label that stands to the
- * right of its line crosses another label. */
+static double lane_y(const struct panel *p, size_t change)
+{
+	return p->top + PANEL_HEAD + (double)change * LANE_HEIGHT;
+}
+
+/* Labels come after all lines, with a halo: a label to the left of its line may lie on the lines of others. */
 static void put_changes(const struct panel *p)
 {
-	size_t n = p->series->changes.n_items;
-	for (size_t i = 0; i < n; i++) {
-		const struct change *change = &p->series->changes.items[i];
-		struct label label = label_of(p, change);
-		double y = p->top + PANEL_HEAD + (double)i * LANE_HEIGHT;
-		put_line(p, "change", label.x, y - 9, label.x, p->plot_bottom);
-		open_text(
-		    p->out, label.left ? label.x - 5 : label.x + 5, y, "change-text", label.left ? "end" : "start");
+	const struct change_points *changes = &p->series->changes;
+	for (size_t i = 0; i < changes->n_items; i++) {
+		double x = x_of(p, (double)changes->items[i].at - 0.5);
+		put_line(p, "change", x, lane_y(p, i) - 9, x, p->plot_bottom);
+	}
+	for (size_t i = 0; i < changes->n_items; i++) {
+		struct label label = label_of(p, &changes->items[i]);
+		open_text(p->out, label.left ? label.x - 5 : label.x + 5, lane_y(p, i), "change-text halo",
+		    label.left ? "end" : "start");
 		svg_text(p->out, label.head, 100);
 		fputs("  ", p->out);
-		svg_text(p->out, commit_at(p, change->at)->subject, MAX_SUBJECT);
+		svg_text(p->out, commit_at(p, changes->items[i].at)->subject, MAX_SUBJECT);
 		fputs("</text>\n", p->out);
 	}
 }
@@ -147,8 +154,8 @@ static void put_levels(const struct panel *p)
 	for (size_t i = 0; i <= changes->n_items; i++) {
 		size_t from = i ? changes->items[i - 1].at : 0;
 		size_t to = i < changes->n_items ? changes->items[i].at : p->series->n_points;
-		double y = y_of(p, trend_level(p->series, from));
-		put_line(p, "level", x_of(p, (double)from - 0.3), y, x_of(p, (double)to - 0.7), y);
+		double y_from = y_of(p, trend_level(p->series, from)), y_to = y_of(p, trend_level(p->series, to - 1));
+		put_line(p, "level", x_of(p, (double)from - 0.3), y_from, x_of(p, (double)to - 0.7), y_to);
 	}
 }
 
@@ -232,7 +239,7 @@ static struct trend_range whole_range(const struct history_series *series)
 
 static void put_panel(FILE *out, const struct history_table *table, const struct history_series *series, double top)
 {
-	char value[TREND_TEXT_BYTES];
+	char value[TREND_TEXT_BYTES], drift[TREND_TEXT_BYTES];
 	struct panel p = {.out = out, .table = table, .series = series, .range = whole_range(series), .top = top};
 	p.plot_top = top + PANEL_HEAD + (double)series->changes.n_items * LANE_HEIGHT;
 	p.plot_bottom = p.plot_top + PLOT_HEIGHT;
@@ -240,6 +247,8 @@ static void put_panel(FILE *out, const struct history_table *table, const struct
 	svg_text(out, series->benchmark, 40);
 	fputs(": ", out);
 	svg_text(out, series->metric, 60);
+	if (*trend_drift(drift, series))
+		fprintf(out, "  (%s little by little)", drift);
 	fputs("</text>\n", out);
 	put_label(out, RIGHT, top + 14, "name", "end",
 	    trend_value(value, series->unit, series->points[series->n_points - 1].median));

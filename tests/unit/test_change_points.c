@@ -233,8 +233,33 @@ static void only_the_latest_of_very_many_count(void **state)
 	change_points_release(&found);
 }
 
-/* How many of `rounds` histories of pure noise show a change. */
-static unsigned false_positives(enum noise kind, size_t n, unsigned rounds)
+/* A drift is told from noise and from steps, and its size is right. */
+static void a_drift_is_no_step(void **state)
+{
+	(void)state;
+	double values[40];
+	struct change_points found;
+	seed = 3;
+	for (size_t i = 0; i < 40; i++)
+		values[i] = 1000 + 5 * (double)i + 10 * normal();
+	assert_int_equal(find(values, 40, 1, &found), 0);
+	assert_true(found.drift > 4 && found.drift < 6);
+	change_points_release(&found);
+	for (size_t i = 0; i < 40; i++)
+		values[i] = i < 20 ? 3000 : 1000 - 5 * (double)i;
+	assert_int_equal(find(values, 40, 1, &found), 1);
+	assert_int_equal(found.last_level, 20);
+	assert_true(found.drift == -5);
+	change_points_release(&found);
+	for (size_t i = 0; i < 40; i++)
+		values[i] = i < 20 ? 1000 : 1500;
+	assert_int_equal(find(values, 40, 1, &found), 1);
+	assert_true(found.drift == 0);
+	change_points_release(&found);
+}
+
+/* How many of `rounds` histories of pure noise show a change; drifts: a drift. */
+static unsigned false_positives(enum noise kind, size_t n, unsigned rounds, unsigned *drifts)
 {
 	double values[MAX];
 	unsigned wrong = 0;
@@ -243,6 +268,7 @@ static unsigned false_positives(enum noise kind, size_t n, unsigned rounds)
 		for (size_t i = 0; i < n; i++)
 			values[i] = draw(kind);
 		wrong += find(values, n, 1, &found) > 0;
+		*drifts += found.drift != 0;
 		change_points_release(&found);
 	}
 	return wrong;
@@ -256,13 +282,15 @@ static void noise_is_no_change(void **state)
 	(void)state;
 	seed = 1;
 	for (enum noise kind = 0; kind < NOISES; kind++) {
-		unsigned wrong = 0, worst = 0;
+		unsigned wrong = 0, worst = 0, drifts = 0;
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-			unsigned here = false_positives(kind, lengths[i], 500);
+			unsigned here = false_positives(kind, lengths[i], 500, &drifts);
 			wrong += here;
 			worst = here > worst ? here : worst;
 		}
-		print_message("# noise %d: %u of 3000, at worst %u of 500\n", (int)kind, wrong, worst);
+		print_message(
+		    "# noise %d: %u of 3000, at worst %u of 500; %u drifts\n", (int)kind, wrong, worst, drifts);
+		assert_in_range(drifts, 0, 15);
 		if (kind < COIN)
 			assert_in_range(wrong, 0, 15);
 		assert_in_range(worst, 0, 25);
@@ -304,6 +332,7 @@ int main(void)
 	    cmocka_unit_test(the_spread_of_runs_counts),
 	    cmocka_unit_test(the_last_one_alone_is_told_apart),
 	    cmocka_unit_test(only_the_latest_of_very_many_count),
+	    cmocka_unit_test(a_drift_is_no_step),
 	    cmocka_unit_test(noise_is_no_change),
 	    cmocka_unit_test(steps_in_noise_are_found),
 	};
