@@ -173,6 +173,8 @@ static const char *change_text(char text[64], double is, double was)
 		snprintf(text, 64, "unchanged");
 	else if (was <= 0)
 		snprintf(text, 64, "none before");
+	else if (fabs(is / was - 1) < 0.0005)
+		snprintf(text, 64, "less than 0.1 %% away");
 	else
 		snprintf(text, 64, "%+.1f %%", (is / was - 1) * 100);
 	return text;

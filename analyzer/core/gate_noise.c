@@ -6,15 +6,15 @@
 /* Below these a difference is none: buffers that happen to be in flight at the end, pages that the kernel happened to map.
  * docs/metrics.md gives them to users. */
 static const double least[] = {
-    [METRIC_PEAK_HEAP] = 64e3,
-    [METRIC_PEAK_RSS] = 2e6,
-    [METRIC_LEAKED] = 4e3,
-    [METRIC_PROGRAM] = 4e3,
+    [METRIC_PEAK_HEAP] = 4e3,
+    [METRIC_PEAK_RSS] = 1e6,
+    [METRIC_LEAKED] = 1e3,
+    [METRIC_PROGRAM] = 1e3,
     [METRIC_ALLOCATIONS] = 100,
-    [METRIC_ALLOCATED] = 64e3,
+    [METRIC_ALLOCATED] = 4e3,
     [METRIC_TEMPORARY] = 100,
-    [METRIC_RATE] = 100,
-    [METRIC_RATE_OF] = 100,
+    [METRIC_RATE] = 10, /* the bounds tell noise apart */
+    [METRIC_RATE_OF] = 10,
 };
 
 double noise_limit(enum metric_kind kind, const struct baseline_metric *was, double percent)
