@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -20,6 +21,7 @@
 #define BLOCK_AGE_NS 400000000ull /* with the chunk's own age: on disk within a second */
 #define OWN_PEAK_NS 200000000ull
 #define GATHER_BYTES 32768u
+#define FULL_PIPE_MS 5000
 #define BRIEF_LIFE_NS 1000000000ull
 
 struct tracefile_session tracefile_session;
@@ -53,13 +55,19 @@ static void fail(struct tracefile *file, int error)
 		file->is_seekable = false;
 }
 
+/* A pipe that is full: for as long as the targets are patient, too. */
+static bool gets_room(int fd)
+{
+	return poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, FULL_PIPE_MS) > 0;
+}
+
 static void put_now(struct tracefile *file, const void *data, size_t n)
 {
 	if (file->error || file->fd < 0)
 		return;
 	for (size_t done = 0; done < n;) {
 		ssize_t wrote = write(file->fd, (const char *)data + done, n - done);
-		if (wrote < 0 && errno == EINTR)
+		if (wrote < 0 && (errno == EINTR || (errno == EAGAIN && gets_room(file->fd))))
 			continue;
 		if (wrote <= 0) {
 			fail(file, errno);
