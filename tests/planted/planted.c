@@ -197,7 +197,8 @@ static void lru_link_newest(uint32_t at)
 
 static NOINLINE void lru_cache(uint32_t i)
 {
-	(void)i;
+	if (i == 0)
+		lru_prepare();
 	uint32_t key = lru_key();
 	if (lru_block[key]) {
 		lru_unlink(key + 1);
@@ -638,7 +639,6 @@ int main(int argc, char **argv)
 	for (size_t k = 0; k < sizeof(modes) / sizeof(*modes); k++) {
 		if (strcmp(modes[k].name, argv[1]) != 0)
 			continue;
-		lru_prepare();
 		(modes[k].run ? modes[k].run : run_alone)(&modes[k]);
 		print_truth(&modes[k]);
 		return 0;
