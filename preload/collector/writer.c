@@ -257,15 +257,21 @@ static void pump_symbols(void)
 	atomic_store(&writer.n_pending, symbolizer_pending());
 }
 
+/* As long as nobody waits for the answers of the symbolizer they are taken in passing, many at a time. */
 static void wait_for_work(void)
 {
 	struct pollfd fds[3];
-	bool has_blocks = false;
-	for (struct tracefile *file = writer.files; file; file = file->next)
+	bool has_blocks = false, is_awaited = false;
+	for (struct tracefile *file = writer.files; file; file = file->next) {
+		is_awaited |= file->is_closing;
 		has_blocks |= file->is_closing || file->block.n_events || file->block.n_rares;
+	}
 	symbolizer_poll(fds);
+	if (!is_awaited)
+		fds[0].fd = fds[1].fd = -1;
 	fds[2] = (struct pollfd){.fd = queue_fd(), .events = POLLIN};
-	poll(fds, 3, has_blocks ? 50 : symbolizer_runs() ? 5000 : -1);
+	bool passes_by = symbolizer_pending() > 0 && !is_awaited;
+	poll(fds, 3, passes_by ? 20 : has_blocks ? 50 : symbolizer_runs() ? 5000 : -1);
 }
 
 static void *writer_main(void *arg)
