@@ -41,7 +41,7 @@ struct survivors {
 
 /* What one stack's survivors are, up to the batch where they become too young. */
 struct spread {
-	double events[2]; /* operations that left something, in both halves of that time */
+	double events[2];          /* operations that left something, in both halves of that time */
 	double bytes, later_bytes; /* after the warm-up */
 	double first, last;
 };
@@ -72,8 +72,11 @@ void estimate_plan(struct estimate_plan *plan, double n_ops, double batch_ops)
 		return;
 	plan->n_batches = (size_t)(n_ops / plan->batch_ops + 1e-9);
 	plan->warm = (size_t)ceil(n_ops / 4 / plan->batch_ops - 1e-9);
-	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
+	for (int a = 0; a < ESTIMATE_AGEINGS; a++) {
 		plan->end[a] = (size_t)((n_ops - n_ops / ageing_divisor[a]) / plan->batch_ops + 1e-9);
+		if (plan->end[a] < plan->warm)
+			plan->end[a] = plan->warm;
+	}
 }
 
 static size_t batch_of(const struct estimate_plan *plan, double birth)
@@ -363,7 +366,7 @@ int estimate_run(const struct estimate_input *in, struct estimate *out)
 {
 	struct estimate_stack *stacks = out->stacks;
 	*out = (struct estimate){.high = INFINITY, .strict_high = INFINITY, .stacks = stacks};
-	if (in->plan->n_ops < ESTIMATE_MIN_OPS)
+	if (in->plan->n_ops < ESTIMATE_MIN_OPS || in->plan->end[0] < in->plan->warm + ESTIMATE_MIN_BATCHES)
 		return TIDEMARK_OK;
 	struct run r = {.in = in, .plan = in->plan, .scale = 100 / in->plan->batch_ops};
 	if (allocate_series(&r))

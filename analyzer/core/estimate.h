@@ -10,6 +10,7 @@
 
 #define ESTIMATE_AGEINGS 4       /* ages N/16, N/8, N/4, N/2 */
 #define ESTIMATE_MIN_OPS 1000.0  /* below: nothing is said */
+#define ESTIMATE_MIN_BATCHES 4   /* that count: with fewer, which only coarse marks can cause, nothing is said */
 #define ESTIMATE_MIN_PASS 3000.0 /* below: the upper bound is infinite */
 
 enum rate_class {      /* by rising claim on the reader's attention */
