@@ -226,12 +226,22 @@ static int judge_regression(struct judging *j, const struct baseline_metric *was
 
 /* --- the rest --- */
 
+/* Whether one of the same pattern has expired before it in the list: one check tells of both. */
+static bool told_before(const struct suppressions *list, size_t index, time_t now)
+{
+	for (size_t i = 0; i < index; i++)
+		if (!strcmp(list->items[i].pattern, list->items[index].pattern) &&
+		    suppression_expired(&list->items[i], now))
+			return true;
+	return false;
+}
+
 static int judge_suppressions(struct judging *j, time_t now)
 {
 	const struct suppressions *list = &j->gate->measure->suppressions;
 	for (size_t i = 0; i < list->n_items; i++) {
 		const struct suppression *s = &list->items[i];
-		if (!suppression_expired(s, now))
+		if (!suppression_expired(s, now) || told_before(list, i, now))
 			continue;
 		struct gate_check *check = gate_check_add(j, CHECK_SUPPRESSION, "suppression/", s->pattern);
 		char hides[METRIC_TEXT_BYTES];
