@@ -80,8 +80,9 @@ static const char *text_of(const json_t *object, const char *key)
 	return json_string_value(json_object_get(object, key));
 }
 
-/* A figure without a value was not measured. */
-static int add_metrics(struct history_run *run, const json_t *metrics)
+/* The figures of one session, or of all together where there is only one: a median has bounds, a run has not. A figure
+ * without a value was not measured. */
+static int add_metrics(struct history_run *run, const json_t *metrics, size_t session, size_t n_sessions)
 {
 	size_t i;
 	json_t *item;
@@ -90,10 +91,28 @@ static int add_metrics(struct history_run *run, const json_t *metrics)
 		const char *unit = text_of(item, "unit");
 		struct history_figure figure = {text_of(item, "name"), unit ? unit : "", number_of(item, "value"),
 		    number_of(item, "low"), number_of(item, "high")};
+		if (n_sessions > 1) {
+			const json_t *value = json_array_get(json_object_get(item, "runs"), session);
+			figure.value = json_is_number(value) ? json_number_value(value) : NAN;
+			figure.low = figure.high = NAN;
+		}
 		if (figure.metric && isfinite(figure.value) && add_figure(run, &figure) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+/* Sessions that the document tells apart. */
+static size_t sessions_of(const json_t *document, const json_t *metrics)
+{
+	size_t n = json_array_size(json_object_get(document, "sessions")), i;
+	json_t *item;
+	json_array_foreach(metrics, i, item)
+	{
+		if (json_array_size(json_object_get(item, "runs")) != n)
+			return 1;
+	}
+	return n ? n : 1;
 }
 
 static int add_document(
@@ -111,12 +130,15 @@ static int add_document(
 	if (!benchmark && !program)
 		return err_set(
 		    err, TIDEMARK_ERR_USAGE, "'%s' does not say which program it is about: add --benchmark NAME", path);
-	struct history_run *run =
-	    new_run(input, benchmark ? benchmark : program, text_of(document, "key"), json_array_size(metrics));
-	if (!run || add_metrics(run, metrics) < 0)
-		return no_memory(err);
-	if (!run->n_figures)
-		return err_set(err, TIDEMARK_ERR_CORRUPT, "'%s' holds no figures", path);
+	size_t n_sessions = sessions_of(document, metrics);
+	for (size_t i = 0; i < n_sessions; i++) {
+		struct history_run *run =
+		    new_run(input, benchmark ? benchmark : program, NULL, json_array_size(metrics));
+		if (!run || add_metrics(run, metrics, i, n_sessions) < 0)
+			return no_memory(err);
+		if (!run->n_figures)
+			return err_set(err, TIDEMARK_ERR_CORRUPT, "'%s' holds no figures", path);
+	}
 	return 0;
 }
 

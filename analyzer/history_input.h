@@ -12,7 +12,7 @@ struct history_input {
 	bool incomplete; /* why nothing was read: a recording is not whole */
 };
 
-/* Take the runs of documents of `tidemark gate --json`, one each, and of recordings: those of one session are one run.
+/* Take the runs of documents of `tidemark gate --json` and of recordings: each session is a run.
  * benchmark: NULL: the program's name
  * errors:    SYSTEM, CORRUPT when a file is neither or not whole, those of measure_read */
 int history_input_read(
