@@ -34,9 +34,9 @@ static void count_rows(struct top_report *top)
 
 /* --- text --- */
 
-static const char *value_text(char text[SIZE_TEXT_BYTES], uint64_t value, enum cost cost)
+static const char *plural(uint64_t n)
 {
-	return cost_is_bytes(cost) ? size_text(text, value) : count_text(text, value);
+	return n == 1 ? "" : "s";
 }
 
 static void print_headline(FILE *out, const struct top_report *top, const struct profile_row *row)
@@ -44,24 +44,25 @@ static void print_headline(FILE *out, const struct top_report *top, const struct
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
 	uint64_t value = cost_value(row, top->cost);
 	double percent = top->total ? 100.0 * (double)value / (double)top->total : 0;
-	fprintf(out, "%s (%.1f %%) ", value_text(a, value, top->cost), percent);
+	fprintf(out, "%s (%.1f %%) ", amount_text(a, value, cost_is_bytes(top->cost)), percent);
 	switch (top->cost) {
 	case COST_LEAKED:
 		fprintf(out, "leaked in %s block%s, of %s allocated\n", count_text(b, row->live_blocks),
-		    row->live_blocks == 1 ? "" : "s", count_text(c, row->allocations));
+		    plural(row->live_blocks), count_text(c, row->allocations));
 		break;
 	case COST_PEAK:
 		fprintf(out, "alive at the peak in %s block%s\n", count_text(b, row->peak_blocks),
-		    row->peak_blocks == 1 ? "" : "s");
+		    plural(row->peak_blocks));
 		break;
 	case COST_ALLOCATED:
-		fprintf(out, "allocated in %s calls\n", count_text(b, row->allocations));
+		fprintf(out, "in %s allocation%s\n", count_text(b, row->allocations), plural(row->allocations));
 		break;
 	case COST_ALLOCATIONS:
-		fprintf(out, "allocations of %s\n", size_text(b, row->allocated_bytes));
+		fprintf(out, "allocation%s, %s in all\n", plural(row->allocations), size_text(b, row->allocated_bytes));
 		break;
 	case COST_TEMPORARY:
-		fprintf(out, "temporary allocations, of %s\n", count_text(b, row->allocations));
+		fprintf(
+		    out, "temporary, of %s allocation%s\n", count_text(b, row->allocations), plural(row->allocations));
 		break;
 	case COST_COUNT:
 		break;
@@ -96,7 +97,7 @@ static void print_text(const struct top_report *top)
 	report_print_warnings(&term, &top->report);
 	term_text(&term, report_title(&top->report, title, sizeof(title)), 200);
 	printf(": %s by %s, %s in all\n\n", what[top->cost], top->grouped ? "group" : "stack",
-	    value_text(total, top->total, top->cost));
+	    amount_text(total, top->total, cost_is_bytes(top->cost)));
 	if (top->grouped)
 		group_report_print(&term, &top->groups, top->cost,
 		    report_text_limit(top->report.options, top->groups.n_items, TEXT_GROUPS));
