@@ -21,6 +21,7 @@
 #define LOOK_MS 20                   /* between looks whether the server is ready, or what it left behind is gone */
 #define MARK_TIMEOUT_NS 10000000000u /* a mark stands within milliseconds, unless the collector is stuck on its disk */
 #define KILL_NS 5000000000u          /* a killed process is gone at once, unless the kernel holds it */
+#define PATIENCE_NS 3000000000u      /* then the user hears what is waited for */
 #define MAX_LEFT 256
 enum { FD_SIGNALS, FD_OUTPUT, FD_MARKER, FD_SESSION, FD_CLIENTS }; /* places in drive->fds */
 
@@ -274,7 +275,6 @@ static int send_mark(struct drive *drive, struct err *err)
 	return session_send(drive->marker, &message, NULL) < 0 ? collector_gone(drive, err) : 0;
 }
 
-/* No operation begins while a mark is on its way, so that batches are what they are said to be; those under way go on. */
 static int advance(struct drive *drive, uint64_t n, struct err *err)
 {
 	struct load *load = &drive->load;
@@ -282,10 +282,10 @@ static int advance(struct drive *drive, uint64_t n, struct err *err)
 	uint64_t unmarked = load->n_done - drive->marked;
 	if (!drive->mark_waits && unmarked && (unmarked >= drive->options->batch_ops || load->n_done >= n))
 		result = send_mark(drive, err);
-	/* What begins now may make the batch full, but no fuller. */
+	/* So that batches are what they are said to be, no more begin until the mark stands; those under way go on. */
 	uint64_t limit = drive->marked + drive->options->batch_ops + load->options->n_clients - 1;
 	limit = limit < n ? limit : n;
-	while (!result && !drive->mark_waits && load->n_busy < load->options->n_clients && load->n_begun < limit)
+	while (!result && load->n_busy < load->options->n_clients && load->n_begun < limit)
 		result = load_begin(load, err);
 	return result;
 }
@@ -391,11 +391,16 @@ static void end_left_behind(struct drive *drive)
 /* Wait for the collector: it ends when all files of the session stand. */
 static void await_collector(struct drive *drive)
 {
-	while (!drive->recording.done && drive->recording.session.connection >= 0 && !drive->impatient)
-		drive_wait(drive, 1000, NULL);
-	session_release(&drive->recording.session);
-	while (!drive->collector_ended && !drive->impatient)
-		drive_wait(drive, 1000, NULL);
+	uint64_t start = now_ns();
+	bool told = false;
+	while (!drive->collector_ended && !drive->impatient) {
+		drive_wait(drive, LOOK_MS, NULL);
+		if (drive->recording.done)
+			session_release(&drive->recording.session); /* it waits for us, too */
+		if (!told && now_ns() - start > PATIENCE_NS)
+			drive->options->tell("waiting for the collector to complete the traces");
+		told |= now_ns() - start > PATIENCE_NS;
+	}
 }
 
 int drive_stop(struct drive *drive, struct err *err)
