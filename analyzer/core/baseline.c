@@ -127,6 +127,17 @@ static int compare_candidates(const void *left, const void *right)
 	return (a->stack->fingerprint > b->stack->fingerprint) - (a->stack->fingerprint < b->stack->fingerprint);
 }
 
+/* Where a function has no name, its address is no part of the fingerprint: the module alone is named. */
+static void put_function(FILE *out, const struct measure_frame *frame)
+{
+	const char *module = frame_basename(frame->module);
+	size_t length = strlen(module);
+	if (length && !strncmp(frame->function, module, length) && !strncmp(frame->function + length, "+0x", 3))
+		fprintf(out, "[%s]", module);
+	else
+		fputs(frame->function, out);
+}
+
 /* "parse < handle < main" */
 static char *functions_text(const struct measure *measure, const struct measure_stack *stack)
 {
@@ -135,8 +146,10 @@ static char *functions_text(const struct measure *measure, const struct measure_
 	FILE *out = open_memstream(&text, &n);
 	if (!out)
 		return NULL;
-	for (uint32_t i = 0; i < stack->n_frames && i < FUNCTIONS; i++)
-		fprintf(out, "%s%s", i ? " < " : "", measure->frames[stack->frames[i]].function);
+	for (uint32_t i = 0; i < stack->n_frames && i < FUNCTIONS; i++) {
+		fputs(i ? " < " : "", out);
+		put_function(out, &measure->frames[stack->frames[i]]);
+	}
 	if (stack->n_frames > FUNCTIONS)
 		fputs(" < ...", out);
 	return fclose(out) ? (free(text), NULL) : text;
