@@ -165,25 +165,16 @@ void op_report_close(struct op_report *r)
 
 /* --- what is wrong --- */
 
-__attribute__((format(printf, 2, 3))) static void warn(struct report_warnings *warnings, const char *format, ...)
-{
-	if (warnings->n == REPORT_MAX_WARNINGS)
-		return;
-	va_list args;
-	va_start(args, format);
-	vsnprintf(warnings->text[warnings->n++], sizeof(warnings->text[0]), format, args);
-	va_end(args);
-}
-
 static void warn_of_files(const struct operations *o, struct report_warnings *warnings)
 {
 	if (o->lost_events)
-		warn(warnings, "%" PRIu64 " events were lost: a lost free looks like a leak, so no verdict is possible",
-		    o->lost_events);
+		report_add_warning(warnings,
+		    "%" PRIu64 " event%s lost: a lost free looks like a leak, so no verdict is possible",
+		    o->lost_events, o->lost_events == 1 ? " was" : "s were");
 	for (size_t i = 0; i < o->n_traces; i++)
 		if (!o->traces[i]->complete)
-			warn(warnings, "'%s' is incomplete: %s; operations count up to there", o->traces[i]->path,
-			    o->traces[i]->damage[0] ? o->traces[i]->damage : "it has no end");
+			report_add_warning(warnings, "'%s' is incomplete: %s; operations count up to there",
+			    o->traces[i]->path, o->traces[i]->damage[0] ? o->traces[i]->damage : "it has no end");
 }
 
 void op_report_warn(const struct op_report *r, struct report_warnings *warnings)
@@ -195,13 +186,13 @@ void op_report_warn(const struct op_report *r, struct report_warnings *warnings)
 	if (o->marked_ops && o->n_names && o->total.count == o->marked_ops)
 		for (size_t i = 0; i < o->n_names; i++)
 			if (o->names[i].told_by_program) {
-				warn(warnings,
+				report_add_warning(warnings,
 				    "marks from outside told of %s operations, and they make the total; what "
 				    "the program itself called operations lies inside them",
 				    count_text(count, o->marked_ops));
 				break;
 			}
 	if (o->stray_ends)
-		warn(warnings, "%s operations ended that had never begun; they do not count",
+		report_add_warning(warnings, "%s operations ended that had never begun; they do not count",
 		    count_text(count, o->stray_ends));
 }

@@ -187,8 +187,7 @@ bool report_is_whole(const struct report *report)
 	return report->profile->trace->complete && !report_lost_events(report);
 }
 
-static void warn(struct report_warnings *warnings, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void warn(struct report_warnings *warnings, const char *format, ...)
+void report_add_warning(struct report_warnings *warnings, const char *format, ...)
 {
 	if (warnings->n == REPORT_MAX_WARNINGS)
 		return;
@@ -204,7 +203,7 @@ static void warn_of_end(
 	char time[SIZE_TEXT_BYTES];
 	time_text(time, totals->end_tick * TIDEMARK_TICK_NS);
 	if (!trace->complete) {
-		warn(warnings,
+		report_add_warning(warnings,
 		    "the recording is incomplete: %s; figures cover its first %s, and what was alive then counts as "
 		    "leaked",
 		    trace->damage[0] ? trace->damage : "it has no end", time);
@@ -212,7 +211,7 @@ static void warn_of_end(
 	}
 	uint64_t reason = trace->counters[TIDEMARK_COUNTER_END_REASON];
 	if (reason == TIDEMARK_END_DETACHED)
-		warn(warnings,
+		report_add_warning(warnings,
 		    "the program stopped recording after %s because nothing took its events: figures end there", time);
 }
 
@@ -224,16 +223,17 @@ void report_warn(const struct report *report, struct report_warnings *warnings)
 	warn_of_end(trace, &report->profile->totals, warnings);
 	uint64_t lost = report_lost_events(report);
 	if (lost)
-		warn(warnings, "%s event%s lost: allocations are undercounted, and a lost free looks like a leak",
+		report_add_warning(warnings,
+		    "%s event%s lost: allocations are undercounted, and a lost free looks like a leak",
 		    count_text(count, lost), lost == 1 ? " was" : "s were");
 	uint64_t stackless = trace->counters[TIDEMARK_COUNTER_LOST_STACKS];
 	if (stackless)
-		warn(warnings, "%s allocation%s no stack: the memory for stacks was full", count_text(count, stackless),
-		    stackless == 1 ? " has" : "s have");
+		report_add_warning(warnings, "%s allocation%s no stack: the memory for stacks was full",
+		    count_text(count, stackless), stackless == 1 ? " has" : "s have");
 	bool lives_on = trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_EXEC;
 	if (trace->complete && !trace->counters[TIDEMARK_COUNTER_ALLOCATIONS] && !lives_on &&
 	    !(trace->header.flags & TIDEMARK_FILE_FORKED))
-		warn(warnings,
+		report_add_warning(warnings,
 		    "no allocation was seen: the program made none, or it has an allocator of its own inside, "
 		    "which cannot be recorded");
 }

@@ -142,6 +142,10 @@ struct report_warnings {
 };
 void report_warn(const struct report *report, struct report_warnings *warnings);
 
+/* Add one sentence; none when there is no room. */
+__attribute__((format(printf, 2, 3))) void report_add_warning(
+    struct report_warnings *warnings, const char *format, ...);
+
 /* The warnings at the top of a text, or on stderr where the output is for machines. */
 void report_print_warnings(const struct term *term, const struct report *report);
 void report_say_warnings(const struct report *report);
