@@ -72,7 +72,15 @@ _tidemark() {
     if [[ $command == drive ]]; then
         _tidemark_drive && return
     fi
+    if [[ $command == history && $COMP_CWORD -eq 2 ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'add show plot export' -- "$cur")
+        return
+    fi
     case $prev in
+    -g | --group)
+        mapfile -t COMPREPLY < <(compgen -W 'thread module namespace' -- "$cur")
+        return
+        ;;
     -c | --cost)
         mapfile -t COMPREPLY < <(compgen -W 'leaked peak allocated allocations temporary' -- "$cur")
         return
@@ -82,13 +90,15 @@ _tidemark() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    -o | --output | --log | --suppressions | --baseline | --config | --markdown | --junit | --sarif | --gitlab | --bencher | --benchmark)
+    -o | --output | --db | --log | --suppressions | --baseline | --config | --markdown | --junit | --sarif | --gitlab | --bencher | --benchmark)
         _tidemark_files ''
         return
         ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_tidemark_words options "$tidemark" "$command")" -- "$cur")
+    elif [[ $command == history ]]; then
+        _tidemark_files ''
     else
         _tidemark_files '!*.tmk*'
     fi

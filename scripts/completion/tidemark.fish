@@ -27,7 +27,7 @@ function __tidemark_program
     complete -C "$words"
 end
 
-# What the word under the cursor is: command, option, cost, program (of record), trace.
+# What the word under the cursor is: command, option, cost, group, verb and file (of history), program (of record), trace.
 function __tidemark_wants
     set -l words (commandline -opc)
     set -l what trace
@@ -37,6 +37,11 @@ function __tidemark_wants
         set what option
     else if contains -- $words[-1] -c --cost
         set what cost
+    else if contains -- $words[-1] -g --group
+        set what group
+    else if test "$words[2]" = history
+        set what file
+        test (count $words) -eq 2; and set what verb
     else if test $words[2] = record
         set what program
     end
@@ -48,5 +53,8 @@ complete -c tidemark -n '__tidemark_wants command' -a '(__tidemark_commands)'
 complete -c tidemark -n '__fish_use_subcommand' -a help -d 'explain a command'
 complete -c tidemark -n '__tidemark_wants option' -a '(__tidemark_options)'
 complete -c tidemark -n '__tidemark_wants cost' -a 'leaked peak allocated allocations temporary'
+complete -c tidemark -n '__tidemark_wants group' -a 'thread module namespace'
+complete -c tidemark -n '__tidemark_wants verb' -a 'add show plot export'
+complete -c tidemark -n '__tidemark_wants file' -F
 complete -c tidemark -n '__tidemark_wants program' -a '(__tidemark_program)'
 complete -c tidemark -n '__tidemark_wants trace' -a '(__tidemark_traces)'

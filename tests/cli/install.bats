@@ -93,6 +93,9 @@ END
     assert_equal "$(completions tidemark rec)" record
     assert_equal "$(completions tidemark record --str)" --strict
     assert_equal "$(completions tidemark top --cost al)" "allocated allocations"
+    assert_equal "$(completions tidemark top --group na)" namespace
+    assert_equal "$(completions tidemark history e)" export
+    assert_equal "$(completions tidemark history add tw)" two.txt
     assert_equal "$(completions tidemark summary o)" one.tmk
     [[ " $(completions tidemark record -o x.tmk -- tidem) " == *" tidemark "* ]] || false
     assert_equal "$(completions tidemark drive --max)" --max-ops
@@ -110,6 +113,9 @@ END
     assert_equal "$(completions 'tidemark help sum')" "summary "
     assert_equal "$(completions 'tidemark record --str')" "--strict "
     assert_equal "$(completions 'tidemark top --cost al')" "allocated allocations "
+    assert_equal "$(completions 'tidemark top --group na')" "namespace "
+    assert_equal "$(completions 'tidemark history e')" "export "
+    assert_equal "$(completions 'tidemark history add onc')" "once.txt "
     assert_equal "$(completions 'tidemark summary o')" "one.tmk one.tmk.12 "
     [[ " $(completions 'tidemark record -- tidem')" == *" tidemark "* ]] || false
 }
@@ -132,6 +138,9 @@ expect 'tidemark rec' '*tidemark record*'
 expect 'tidemark help summ' '*tidemark help summary*'
 expect 'tidemark record --str' '*tidemark record --strict*'
 expect 'tidemark top --cost lea' '*tidemark top --cost leaked*'
+expect 'tidemark top --group nam' '*tidemark top --group namespace*'
+expect 'tidemark history exp' '*tidemark history export*'
+expect 'tidemark history add onc' '*tidemark history add once.txt*'
 expect 'tidemark summary o' '*tidemark summary one.tmk*'
 expect 'tidemark record -- true && tidemar' '*&& tidemark*'
 zpty -d shell
