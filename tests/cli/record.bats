@@ -342,6 +342,19 @@ int main(void) { return !malloc(3); }'
     tidemark summary x.tmk # of env
 }
 
+@test "a program that goes on as one that cannot be recorded ends there, and record says so" {
+    compile static -static <<<'#include <unistd.h>
+int main(void) { usleep(300000); return 3; }'
+    for how in 'exec ./static' 'exec env -i ./static'; do
+        run tidemark record -o x.tmk -- sh -c "$how"
+        assert_equal "$status" 3
+        assert_equal "${lines[0]}" "tidemark: the process became another program (exec), which could not be recorded"
+        run tidemark summary x.tmk
+        [[ "$output" == *"; the process became another program (exec)"$'\n'* ]]
+    done
+    tidemark summary x.tmk.exec0 | grep -qF 'the process became another program (exec), which has a recording of its own'
+}
+
 # --- where the trace lies ---
 
 @test "the default name is of program and process" {
