@@ -59,6 +59,8 @@ static int add(char **paths, size_t n_paths, const struct history_options *o, st
 	struct history_input input = {0};
 	struct commit_text commit = {0};
 	int result = commit_find(&commit, o->commit, err);
+	if (!result && commit.unknown)
+		say("git knows no commit '%s': it is taken as a name, and as the latest", o->commit);
 	if (!result && commit.changed)
 		say("there are changes that are not committed: the run is filed under the commit before them");
 	if (!result)

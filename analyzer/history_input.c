@@ -256,12 +256,6 @@ static bool in_work_tree(void)
 	return git_ask(question, NULL, NULL) == 0;
 }
 
-static bool looks_like_id(const char *name)
-{
-	size_t n = strspn(name, "0123456789abcdefABCDEF");
-	return !name[n] && n >= 7 && n <= 64;
-}
-
 /* Commits made within one second, as by a rebase, keep their order by what they descend from. */
 static int64_t place_of(const char *id, const char *seconds)
 {
@@ -273,14 +267,11 @@ static int64_t place_of(const char *id, const char *seconds)
 	return place;
 }
 
-static int not_found(const char *name, struct err *err)
+static int no_head(struct err *err)
 {
-	if (name)
-		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "git knows no commit '%s'", name);
 	if (in_work_tree())
-		return err_set(err, TIDEMARK_ERR_NOT_FOUND,
-		    "the git work tree has no commit yet: name one with "
-		    "--commit");
+		return err_set(
+		    err, TIDEMARK_ERR_NOT_FOUND, "the git work tree has no commit yet: name one with --commit");
 	return err_set(err, TIDEMARK_ERR_NOT_FOUND,
 	    "cannot ask git for the commit: no git, no work tree, or not ours ('git status' tells); name it with "
 	    "--commit");
@@ -318,8 +309,9 @@ int commit_find(struct commit_text *commit, const char *name, struct err *err)
 		return 0;
 	}
 	free(answer);
-	if (!name || (!looks_like_id(name) && in_work_tree()))
-		return not_found(name, err);
+	if (!name)
+		return no_head(err);
+	commit->unknown = in_work_tree();
 	commit->text = strdup(name);
 	commit->commit = (struct history_commit){.id = commit->text, .subject = "", .time = time(NULL)};
 	return commit->text ? 0 : no_memory(err);

@@ -23,10 +23,10 @@ struct commit_text {
 	char *text; /* owned */
 	struct history_commit commit;
 	bool changed; /* HEAD was meant, and files that git tracks differ from it */
+	bool unknown; /* in a work tree whose git does not know the name */
 };
 
-/* Ask git about a commit. A name that git does not know counts as it is, outside of a work tree, or where it looks like
- * a commit of another one.
+/* Ask git about a commit. A name that git does not know counts as it is.
  * name:   anything that git takes for a commit; NULL: HEAD
  * errors: USAGE, NOT_FOUND, MEMORY */
 int commit_find(struct commit_text *commit, const char *name, struct err *err);
