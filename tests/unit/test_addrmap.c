@@ -115,6 +115,26 @@ static void refuses_no_address(void **state)
 	addrmap_release(&map);
 }
 
+/* Memory of small maps is kept for the next ones. */
+static void begins_empty_after_another(void **state)
+{
+	(void)state;
+	static const uint64_t regions[] = {1, ADDRMAP_SMALL, ADDRMAP_SMALL + 1, 3};
+	for (size_t turn = 0; turn < sizeof(regions) / sizeof(*regions); turn++) {
+		struct addrmap map;
+		uint64_t number;
+		assert_int_equal(addrmap_init(&map, turn % 2), 0);
+		for (uint64_t i = 0; i < 2 * ADDRMAP_SMALL * 16; i++)
+			assert_false(addrmap_has(&map, 0x7f0000000000ull + (i << 12)));
+		for (uint64_t i = 0; i < regions[turn] * 16; i++)
+			assert_int_equal(addrmap_put(&map, 0x7f0000000000ull + (i << 12), 100 + i, &number), 0);
+		for (uint64_t i = 0; i < regions[turn] * 16; i += 2)
+			assert_int_equal(
+			    addrmap_take(&map, 0x7f0000000000ull + (i << 12), 1u << 20, &number), ADDRMAP_LIVE);
+		addrmap_release(&map);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -122,6 +142,7 @@ int main(void)
 	    cmocka_unit_test(keeps_numbers_beyond_32_bits),
 	    cmocka_unit_test(tells_freed_from_never_seen),
 	    cmocka_unit_test(refuses_no_address),
+	    cmocka_unit_test(begins_empty_after_another),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
