@@ -42,6 +42,7 @@ struct survivors {
 /* What one stack's survivors are, up to the batch where they become too young. */
 struct spread {
 	double events[2];          /* operations that left something, in both halves of that time */
+	double blocks[2];          /* what they left */
 	double bytes, later_bytes; /* after the warm-up */
 	double first, last;
 };
@@ -157,8 +158,9 @@ static struct spread spread_out(const struct run *r, const struct survivors *s, 
 			out.later_bytes += b->freed_later ? b->size_bytes : 0;
 		}
 		double op = floor(b->birth);
-		if (op != last_op)
-			out.events[op >= (double)end * r->plan->batch_ops / 2]++;
+		bool later = op >= (double)end * r->plan->batch_ops / 2;
+		out.events[later] += op != last_op;
+		out.blocks[later]++;
 		out.first = last_op < 0 ? b->birth : out.first;
 		out.last = b->birth;
 		last_op = op;
@@ -193,14 +195,21 @@ static void add_recent(struct run *r, const struct survivors *s)
 		r->recent += poisson_bound99(k, false) * (bytes / (double)k) / (n_ops * 3 / 32) * 100;
 }
 
-static enum rate_class classify(const struct run *r, size_t end, bool settled, const double events[2])
+static bool fewer(const double counts[2])
+{
+	return counts[0] - counts[1] > Z99 * sqrt(counts[0] + counts[1]);
+}
+
+/* Fewer operations alone are no sign: those of several threads that fall between the same two completions count as one,
+ * and how often that happens drifts with the threads. */
+static enum rate_class classify(const struct run *r, size_t end, bool settled, const struct spread *s)
 {
 	struct batches all = {r->bytes, end}, y = batches_slice(all, r->plan->warm, end);
 	if (!settled)
 		return RATE_TURNOVER;
 	if (batches_nonzero(y) < POOL_MAX_BATCHES)
 		return RATE_ONCE;
-	if (batches_decline(all) || batches_decline(y) || events[0] - events[1] > Z99 * sqrt(events[0] + events[1]))
+	if (batches_decline(all) || batches_decline(y) || (fewer(s->events) && fewer(s->blocks)))
 		return RATE_FILLING;
 	return RATE_STEADY;
 }
@@ -245,7 +254,7 @@ static struct estimate_stack add_stack(struct run *r, const struct survivors *s)
 		return (struct estimate_stack){.rate_class = RATE_NONE};
 	size_t end = r->plan->end[a];
 	struct spread many = spread_out(r, s, end);
-	enum rate_class c = classify(r, end, settled, many.events);
+	enum rate_class c = classify(r, end, settled, &many);
 	return join(r, &r->groups[a][c], end, &many, c);
 }
 

@@ -103,6 +103,13 @@ def declines(y):
     return d > 2 * error and d > 0
 
 
+def fewer(times, middle):
+    """Whether fewer came after the middle than before, by more than chance explains."""
+    first = int((times < middle).sum())
+    second = len(times) - first
+    return first - second > Z * math.sqrt(first + second)
+
+
 # --- time
 
 class Plan:
@@ -182,10 +189,8 @@ class Reading:
         y = group.bytes[self.plan.warm:]
         if int((y > 0).sum()) < 3:
             return "once"
-        ops = np.unique(self.birth[chosen].astype(int))
-        first = int((ops < end * self.plan.batch_ops / 2).sum())
-        second = len(ops) - first
-        if declines(group.bytes) or declines(y) or first - second > Z * math.sqrt(first + second):
+        ops, middle = self.birth[chosen].astype(int), end * self.plan.batch_ops / 2
+        if declines(group.bytes) or declines(y) or (fewer(np.unique(ops), middle) and fewer(ops, middle)):
             return "filling"
         return "steady"
 

@@ -132,6 +132,13 @@ def threads_leak(chance, n):
     return in_flight(chance, n, True), 10000
 
 
+def threads_in_step(chance, n):
+    """Threads whose blocks often fall between the same two completions; how often drifts."""
+    ops, share = np.arange(n), np.interp(np.arange(n // 3 + 1), np.linspace(0, n / 3, 6), chance.uniform(0, .9, 6))
+    hit = chance.random(n // 3 + 1) < share
+    return blocks(1, 100, np.where(hit[ops // 3], ops // 3 * 3 + .5, ops + .5), NEVER), 10000
+
+
 def lru(chance, n, forgets=0.):
     """Least recently used, Zipf keys, sizes that differ, 512 kB; an eviction may forget to free."""
     weights = 1 / np.arange(1, 4001.) ** .8
@@ -322,7 +329,7 @@ def mixture(chance, n):
 
 CASES = {f.__name__: f for f in (
     clean, cache, fill_20, fill_1000, fill_5000, fill_zipf, noise, plateau, saw, sessions_300, sessions_1000, sessions_pareto, bursts_lognormal,
-    threads, threads_leak, lru_clean, lru_forgets, lazy, many_clean, second_phase, steady, regular_50, regular_400, random_50, random_400,
+    threads, threads_leak, threads_in_step, lru_clean, lru_forgets, lazy, many_clean, second_phase, steady, regular_50, regular_400, random_50, random_400,
     random_2000, clusters, heavy_pareto, heavy_lognormal, starts_late, starts_last, stops, on_and_off, vector, regrow, split, many_stacks,
     fill_and_steady, fill_same_stack, noise_and_steady, noise_same_stack, sessions_same_stack, cache_and_sparse, mixture)}
 
