@@ -140,7 +140,8 @@ static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const st
 	/* what stood before the first operation belongs to none */
 	if (e.now > birth && (piece->op || birth))
 		e.outlived = !piece->op || !op_track_is_open(&r->track, piece->op);
-	if (!left && !e.outlived && (uint64_t)(e.now - birth) * 32 <= axis->n_ops)
+	bool warm = (uint64_t)birth * 4 < axis->n_ops && (left || (uint64_t)e.now * 4 >= axis->n_ops);
+	if (!left && !warm && !e.outlived && (uint64_t)(e.now - birth) * 32 <= axis->n_ops)
 		return;
 	uint32_t id = cell_of(r, index, piece->node);
 	if (id == UINT32_MAX) {
@@ -150,8 +151,7 @@ static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const st
 	struct op_cell *cell = &r->sums->cells[id];
 	cell->outlived_blocks += e.outlived;
 	cell->outlived_bytes += e.outlived ? size : 0;
-	if ((uint64_t)birth * 4 < axis->n_ops && (left || (uint64_t)e.now * 4 >= axis->n_ops))
-		cell->warm_bytes += size;
+	cell->warm_bytes += warm ? size : 0;
 	if (left)
 		leave(r, cell, &e);
 	else

@@ -25,7 +25,7 @@ class Axis:
     """Positions of completions, and the table of blocks born before the last one."""
 
     def __init__(self, told=False):
-        self.told, self.times, self.ops, self.rows = told, [], [], []
+        self.told, self.times, self.ops, self.rows, self.outlived = told, [], [], [], {}
 
     def complete(self, time, ops=1):
         self.times.append(time)
@@ -45,6 +45,8 @@ class Axis:
         if birth < self.n_ops:
             death = self.position(died) if died is not None and died < self.times[-1] else np.inf
             self.rows.append((piece.node, piece.size, birth, death))
+            if self.position(died or NEVER) > birth and piece.outlives(died, birth):
+                self.outlived.setdefault(piece.node, []).append(piece.size)
 
     def batches(self):
         """Where the batches of marked operations begin, and where the last one ends: at the first mark that fills it."""
@@ -67,6 +69,16 @@ class Axis:
                 birth, size = (j + (birth - borders[j]) / length) * mean * (1 + 1e-12), size * mean / length
             rows.append((stack, size, birth, death))
         return rows
+
+    def detectable(self, batch_ops):
+        """What one block a run would be as a rate, of the stack whose blocks are largest among those that outlived their operation."""
+        plan = reference.Plan(self.n_ops, batch_ops)
+        largest = max((sum(sizes) / len(sizes) for sizes in self.outlived.values()), default=0)
+        return reference.poisson_bound(0, True) * largest / (plan.end(16) - plan.warm) * 100 / batch_ops
+
+    def plain(self):
+        warm = sum(size for _, size, birth, death in self.rows if 4 * birth < self.n_ops and 4 * death >= self.n_ops)
+        return (self.left() - warm) / (.75 * self.n_ops) * 100
 
     def left(self):
         return sum(size for _, size, _, death in self.rows if death == NEVER)
@@ -188,6 +200,11 @@ class Piece:
     def __init__(self, node, size, born, name, place):
         self.node, self.size, self.born, self.name, self.place = node, size, born, name, place
 
+    def outlives(self, died, birth):
+        """Its operation; what stood before the first one belongs to none."""
+        operation = self.place[0]
+        return birth > 0 if operation is None else min(operation.completed or NEVER, operation.given_up) < (died or NEVER)
+
 
 class Pieces(Clock):
     """The second reading: births and deaths of pieces."""
@@ -223,7 +240,7 @@ class Pieces(Clock):
         if len(pile) > 1 and last.size <= excess:
             self.ended_pieces.append((pile.pop(), self.time))
             return last.size
-        self.ended_pieces.append((Piece(last.node, excess, last.born, last.name, None), self.time))
+        self.ended_pieces.append((Piece(last.node, excess, last.born, last.name, last.place), self.time))
         last.size -= excess
         return excess
 

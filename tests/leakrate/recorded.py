@@ -29,6 +29,10 @@ def compare_entry(entry, axis):
     left = sum(stack["bytes"] for stack in entry["stacks"])
     if left != axis.left():
         wrong.append(f"{left} bytes left, wanted {axis.left()}")
+    if axis.n_ops >= 20 and not differential.close(entry["plain_bytes_per_100"], axis.plain()):
+        wrong.append(f"plain {entry['plain_bytes_per_100']}, wanted {axis.plain()}")
+    if axis.n_ops >= reference.MIN_OPS and not differential.close(entry["detectable_bytes_per_100"], axis.detectable(entry["batch_operations"])):
+        wrong.append(f"detectable {entry['detectable_bytes_per_100']}, wanted {axis.detectable(entry['batch_operations'])}")
     wrong += differential.differences(got, wanted)
     return [f"{entry['name'] or 'total'}: {text}" for text in wrong]
 
