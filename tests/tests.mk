@@ -10,7 +10,7 @@
 #   gdb --args build/tests/unit/test_varint
 # JOBS=N  tests at the same time (number of processors)      HANG_SECONDS=N  when a test counts as hanging (120)
 
-PIECES := static unit cli reader symbols reports unwind targets oracle faults real api drive history gate leakrate
+PIECES := static unit cli reader symbols reports unwind targets oracle faults real api planted drive history gate leakrate
 
 TARGET_LIB_C := $(sort $(wildcard tests/targets/lib-*.c))
 TARGET_LIB_CXX := $(sort $(wildcard tests/targets/lib-*.cc))
