@@ -101,11 +101,14 @@ static int take_mark_answer(struct drive *drive, struct err *err)
 		return result;
 	drive->mark_waits = false;
 	drive->marked += drive->mark_ops;
+	if (answer.value & TIDEMARK_DONE_UNKNOWN)
+		return err_set(err, TIDEMARK_ERR_SYSTEM,
+		    "the server's process %d is not being recorded: the library was not loaded into the program that "
+		    "it runs; that "
+		    "may be static or privileged, or its environment was replaced",
+		    (int)drive->server.pid);
 	if (answer.value)
-		return err_set(err, TIDEMARK_ERR_SYSTEM, "'%s' is not being recorded: %s", drive->options->argv[0],
-		    answer.value & TIDEMARK_DONE_UNKNOWN
-		        ? "the library was not loaded into it; tidemark record tells more"
-		        : answer.text);
+		return err_set(err, TIDEMARK_ERR_SYSTEM, "cannot tell the recording of operations: %s", answer.text);
 	return 0;
 }
 
