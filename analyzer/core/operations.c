@@ -431,13 +431,11 @@ static int estimate_axis(struct session *s, struct tables *t, size_t axis, struc
 	const struct op_axis *a = &sums->axes->items[axis];
 	struct estimate_input in = {.plan = &a->plan,
 	    .n_stacks = t->first[axis + 1] - t->first[axis],
-	    .blocks = sums->left + t->first_left[axis],
+	    .blocks = sums->left ? sums->left + t->first_left[axis] : NULL,
 	    .n_blocks = t->first_left[axis + 1] - t->first_left[axis],
 	    .deaths = t->deaths + t->first[axis],
 	    .suppressed = t->suppressed + t->first[axis]};
 	struct estimate e = {.stacks = t->stacks + t->first[axis]}, hidden = e;
-	if (!sums->left)
-		in.blocks = NULL;
 	if (estimate_run(&in, &e) < 0)
 		return -1;
 	in.of_suppressed = true;

@@ -14,6 +14,10 @@ FUZZ_trace_FLAGS := -Ianalyzer $(call pkg_libs,$(ANALYZER_PKGS)) -lm
 FUZZ_trace_SEEDS := cp tests/golden/*.tmk $$S; python3 tests/reader/damage.py $(O) corpus $$S; \
 	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do python3 tests/reader/tmk_write.py $$i 60 > $$S/random-$$i; done
 
+FUZZ_ops_C := $(FUZZ_trace_C)
+FUZZ_ops_FLAGS := $(FUZZ_trace_FLAGS)
+FUZZ_ops_SEEDS := $(FUZZ_trace_SEEDS)
+
 FUZZ_cfi_C := $(addprefix preload/shim/,cfi.c cfi_expression.c)
 FUZZ_cfi_FLAGS := -Ipreload/shim
 FUZZ_cfi_SEEDS := python3 tests/fuzz/cfi_seeds.py $$S $(wildcard /bin/true /bin/echo /usr/bin/jq /lib/x86_64-linux-gnu/libdl.so.2)
