@@ -95,7 +95,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return o->session && o->output && optind == argc ? 0 : -1;
 }
 
-/* A relative template belongs to the folder that the session was started in. */
+/* A relative template belongs to the folder that the session was started in. It stays relative when that was deleted. */
 static const char *absolute(const char *output)
 {
 	static char path[2 * PATH_MAX];
@@ -122,8 +122,9 @@ static void raise_limit(int resource)
 	setrlimit(resource, &limit);
 }
 
-/* Be of no consequence to whoever started the target: no inherited descriptor, terminal, folder, signal or limit. */
-static void settle(void)
+/* Be of no consequence to whoever started the target: no inherited descriptor, terminal, folder, signal or limit.
+ * template: a relative one must go on to fail in the deleted folder, and not be found in another */
+static void settle(const char *template)
 {
 	static const int ignored[] = {
 	    SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXFSZ, SIGPIPE, SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
@@ -140,7 +141,7 @@ static void settle(void)
 	if (null > 2)
 		close(null);
 	setsid();
-	if (chdir("/") < 0)
+	if (template[0] == '/' && chdir("/") < 0)
 		_exit(1);
 	raise_limit(RLIMIT_NOFILE);
 	raise_limit(RLIMIT_FSIZE);
@@ -378,7 +379,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	const char *template = absolute(options.output);
-	settle();
+	settle(template);
 	install_bus_handler();
 	timebase_init(&drain_state.time);
 	drain_state.now_ns = mono_ns();
