@@ -117,8 +117,10 @@ static int check_verdict(struct selftest *test, const struct measure *measure, c
 	enum verdict verdict;
 	int result = verdict_at(measure, budget, &verdict, err);
 	if (result >= 0)
-		check(test, verdict == wanted, "the gate on %s, at a budget of %s: %s", what,
-		    metric_text(text, METRIC_RATE, budget), verdict_name(verdict));
+		check(test, verdict == wanted, "%s, at a budget of %s: the gate says %s, %s%s", what,
+		    metric_text(text, METRIC_RATE, budget), verdict_name(verdict),
+		    verdict == wanted ? "as it should" : "and should say ",
+		    verdict == wanted ? "" : verdict_name(wanted));
 	return result;
 }
 
@@ -128,17 +130,17 @@ static int judge_leak(struct selftest *test, const struct measure *measure, stru
 	const struct metric *rate = measure_find(measure, "leaked_bytes_per_100/" KNOWN_LEAK_OPERATION);
 	double value = rate ? rate->value : NAN;
 	check(test, fabs(value - KNOWN_LEAK_PER_100) <= TOLERANCE * KNOWN_LEAK_PER_100,
-	    "planted %s per 100 operations, found %s", metric_text(planted, METRIC_RATE, KNOWN_LEAK_PER_100),
+	    "a leak of %s per 100 operations: found %s", metric_text(planted, METRIC_RATE, KNOWN_LEAK_PER_100),
 	    metric_text(found, METRIC_RATE, value));
-	int result = check_verdict(test, measure, "the leak", KNOWN_LEAK_PER_100 * 0.8, VERDICT_FAIL, err);
+	int result = check_verdict(test, measure, "a leak", KNOWN_LEAK_PER_100 * 0.8, VERDICT_FAIL, err);
 	if (result >= 0)
-		result = check_verdict(test, measure, "the leak", KNOWN_LEAK_PER_100 * 1.2, VERDICT_PASS, err);
+		result = check_verdict(test, measure, "a leak", KNOWN_LEAK_PER_100 * 1.2, VERDICT_PASS, err);
 	return result;
 }
 
 static int judge_clean(struct selftest *test, const struct measure *measure, struct err *err)
 {
-	return check_verdict(test, measure, "the clean program", CLEAN_BUDGET, VERDICT_PASS, err);
+	return check_verdict(test, measure, "a clean program", CLEAN_BUDGET, VERDICT_PASS, err);
 }
 
 /* Record the program and judge it. */
@@ -157,8 +159,8 @@ static int try(struct selftest *test, const char *name, const char *leak_bytes,
 		const struct measure_session *session = &measure->sessions[0];
 		const struct op_entry *entry = operations_find(session->operations, KNOWN_LEAK_OPERATION);
 		check(test, entry && entry->count == KNOWN_LEAK_OPS && !session->torn && !session->lost_events,
-		    "recorded %s: %u of %d operations, nothing lost", name, entry ? (unsigned)entry->count : 0,
-		    KNOWN_LEAK_OPS);
+		    "%s, recorded: %u of %d operations, %u events lost%s", name, entry ? (unsigned)entry->count : 0,
+		    KNOWN_LEAK_OPS, (unsigned)session->lost_events, session->torn ? ", no end" : "");
 		result = judge(test, measure, err);
 	}
 	measure_free(measure);
@@ -186,7 +188,7 @@ static int run(struct selftest *test, struct err *err)
 	int result = prepare(test, err);
 	if (result < 0)
 		return result;
-	result = try(test, "a program with a leak", leak_bytes, judge_leak, err);
+	result = try(test, "a leak", leak_bytes, judge_leak, err);
 	if (!result)
 		result = try(test, "a clean program", "0", judge_clean, err);
 	rmdir(test->folder);
