@@ -244,19 +244,21 @@ static void say_files(const struct session_files *files)
 static int judge(
     const struct drive *drive, const struct drive_command *c, const struct session_files *files, struct err *err)
 {
-	if (drive->unrecorded)
-		say("process %d ('%s') of the server was not recorded: the library was not loaded into it; it may be "
-		    "static "
-		    "or privileged, or have replaced its environment",
+	char missing[160];
+	if (drive->unrecorded) {
+		snprintf(missing, sizeof(missing),
+		    "process %d ('%s') was not recorded: the library was not loaded into it; it may be static or "
+		    "privileged",
 		    (int)drive->unrecorded, drive->unrecorded_name);
+		say("%s", missing);
+		gate_command_missing(c->gate, missing);
+	}
 	if (!gate_command_judges(c->gate)) {
 		say("nothing was judged: there is no --gate and no tidemark.toml; see tidemark ops");
 		return CMD_OK;
 	}
 	int status = gate_command_run(c->gate, files->items, files->n_items, err);
-	if (status < 0)
-		return say_err(err);
-	return drive->unrecorded && status != CMD_FINDING ? CMD_INCOMPLETE : status;
+	return status < 0 ? say_err(err) : status;
 }
 
 /* Of what was driven. A failure has no verdict, but its traces may tell why. */

@@ -219,6 +219,11 @@ const struct report_options *gate_command_report(const struct gate_command *c)
 	return &c->report;
 }
 
+void gate_command_missing(struct gate_command *c, const char *what)
+{
+	c->config.missing = what;
+}
+
 int gate_command_run(struct gate_command *c, char *const *paths, size_t n, struct err *err)
 {
 	char root[4096];

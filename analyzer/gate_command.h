@@ -23,6 +23,9 @@ bool gate_command_judges(const struct gate_command *command);
 const struct gate_config *gate_command_config(const struct gate_command *command);
 const struct report_options *gate_command_report(const struct gate_command *command);
 
+/* Say what the recordings do not cover, in one sentence, which must outlive the command: there is no pass then. */
+void gate_command_missing(struct gate_command *command, const char *what);
+
 /* Judge recordings, and write all outputs. returns: the exit status, of enum cmd_status
  * errors: USAGE when there is nothing to judge by, those of measure_read, SYSTEM for outputs */
 int gate_command_run(struct gate_command *command, char *const *paths, size_t n, struct err *err);

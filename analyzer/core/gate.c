@@ -261,11 +261,14 @@ static int judge_suppressions(struct judging *j, time_t now)
 static int judge_wholeness(struct judging *j)
 {
 	const struct measure *m = j->gate->measure;
-	if (!j->gate->config->strict)
+	const char *missing = j->gate->config->missing;
+	if (!j->gate->config->strict && !missing)
 		return 0;
 	struct gate_check *check = gate_check_add(j, CHECK_RECORDING, "", "recording");
 	if (!check)
 		return no_memory(j->err);
+	if (missing)
+		return gate_check_conclude(j, check, VERDICT_INCOMPLETE, "%s", missing);
 	for (size_t i = 0; i < m->n_sessions; i++) {
 		const struct measure_session *s = &m->sessions[i];
 		if (s->torn || s->lost_events)

@@ -35,6 +35,8 @@ struct gate_config {
 	enum gate_policy on_inconclusive;
 	bool plain, strict;
 	char *path; /* the file that was read; NULL: none */
+	const char
+	    *missing; /* what the recordings do not cover: forbids a pass; a sentence, not owned; NULL: nothing */
 };
 
 void gate_config_init(struct gate_config *config);
