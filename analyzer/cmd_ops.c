@@ -100,13 +100,24 @@ static void print_conclusion(const struct term *term, const struct operations *o
 	fputc('\n', term->out);
 }
 
+static const char *explain(enum rate_class rate_class)
+{
+	static const char *const texts[] = {[RATE_NONE] = "none",
+	    [RATE_ONCE] = "once (from one or two batches)",
+	    [RATE_TURNOVER] = "turnover (others of them are freed at any age)",
+	    [RATE_FILLING] = "filling (less and less)",
+	    [RATE_SPARSE] = "sparse (from few operations)",
+	    [RATE_STEADY] = "steady"};
+	return texts[rate_class];
+}
+
 static void print_since(const struct term *term, const struct op_entry *e, const struct op_stack *s)
 {
 	char first[SIZE_TEXT_BYTES], last[SIZE_TEXT_BYTES];
 	double n = (double)e->count;
 	if ((double)s->first_op > n / 16)
 		fprintf(term->out, ", since operation %s", count_text(first, s->first_op));
-	if ((double)s->last_op < n * 3 / 4)
+	if ((double)s->last_op < (double)s->end_op * 3 / 4)
 		fprintf(term->out, ", up to operation %s", count_text(last, s->last_op));
 }
 
@@ -117,8 +128,7 @@ static void print_stack(
 	const struct frame_view **frames = NULL;
 	size_t n = op_report_frames(r, s, &frames);
 	fprintf(term->out, "%s per 100 in %.*f block%s, %s", rate_text(rate, s->bytes_per_100),
-	    s->blocks_per_100 < 9.95, s->blocks_per_100, s->blocks_per_100 == 1 ? "" : "s",
-	    rate_class_name(s->rate_class));
+	    s->blocks_per_100 < 9.95, s->blocks_per_100, s->blocks_per_100 == 1 ? "" : "s", explain(s->rate_class));
 	print_since(term, e, s);
 	if (s->freed_at_exit)
 		fputs(", freed at exit", term->out);

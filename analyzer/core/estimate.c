@@ -235,6 +235,7 @@ static struct estimate_stack join(struct run *r, struct group *g, size_t end, co
 	}
 	stack.bytes = batches_mean(y) * r->scale;
 	stack.blocks = batches_mean(blocks) * r->scale;
+	stack.end_op = (double)end * r->plan->batch_ops;
 	stack.freed_later = s->later_bytes > s->bytes / 2;
 	return stack;
 }

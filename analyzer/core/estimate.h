@@ -65,8 +65,9 @@ struct estimate_input {
 struct estimate_stack { /* means over the batches that count, per 100 operations */
 	enum rate_class rate_class;
 	double bytes, blocks;
-	bool freed_later;         /* most of the bytes that count */
-	double first_op, last_op; /* births of the first and the last block that counts */
+	bool freed_later; /* most of the bytes that count */
+	double first_op, last_op,
+	    end_op; /* births of the first and the last block that counts, and of what is too young */
 };
 
 struct estimate {

@@ -396,7 +396,8 @@ static int fill_stacks(const struct session *s, const struct tables *t, size_t a
 		    .bytes = cell->left_bytes,
 		    .blocks = cell->left_blocks,
 		    .first_op = (uint64_t)e->first_op,
-		    .last_op = (uint64_t)e->last_op};
+		    .last_op = (uint64_t)e->last_op,
+		    .end_op = (uint64_t)e->end_op};
 	}
 	if (entry->n_stacks)
 		qsort(entry->stacks, entry->n_stacks, sizeof(*entry->stacks), compare_stacks);

@@ -33,6 +33,7 @@ struct op_stack {
 	double bytes_per_100, blocks_per_100;
 	uint64_t bytes, blocks;     /* alive at the end of the last operation, whatever their age */
 	uint64_t first_op, last_op; /* of the operations that left something: how many were completed before */
+	uint64_t end_op;            /* what was born after that many is too young to count */
 };
 
 struct op_entry {
