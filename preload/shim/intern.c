@@ -147,7 +147,7 @@ static uint32_t insert(uint64_t hash, uint32_t id)
 		if (i >= count_levels() && !add_level(i))
 			return 0;
 		struct level level = open_level(i);
-		if (n_nodes > FULL_SHARE * LINE * level.lines)
+		if (level.entries && n_nodes > FULL_SHARE * LINE * level.lines)
 			continue;
 		uint32_t won = level.entries ? insert_into(level, scattered, id) : 0;
 		if (won != FULL)
@@ -186,14 +186,19 @@ uint32_t intern_node(uint64_t word, uint32_t parent, uint64_t hash)
 uint32_t intern_add(const uint64_t *words, uint64_t *hashes, uint32_t n)
 {
 	uint64_t hash = atomic_load_explicit(&modules_seed, memory_order_relaxed);
-	uint32_t known = n - 1;
-	uint32_t id = 0;
+	uint32_t n_known = 0; /* outer frames */
+	uint32_t id = 0;      /* of the innermost of them */
 	for (uint32_t i = 0; i < n; i++)
 		hashes[i] = hash = intern_extend(hash, words[i]);
-	/* The innermost ancestor that exists: everything above it exists too. */
-	while (known > 0 && (id = intern_find(hashes[known - 1])) == 0)
-		known--;
-	for (uint32_t i = known; i < n; i++)
+	/* Above a frame that is there all are there, and below one that is not none is. */
+	for (uint32_t missing = n - 1; n_known < missing;) {
+		uint32_t middle = n_known + (missing - n_known) / 2, found = intern_find(hashes[middle]);
+		if (found)
+			n_known = middle + 1, id = found;
+		else
+			missing = middle;
+	}
+	for (uint32_t i = n_known; i < n; i++)
 		if ((id = intern_node(words[i], id, hashes[i])) == 0)
 			return 0;
 	return id;

@@ -33,6 +33,7 @@ struct stack_state {
 	uint32_t busy; /* set while the fields below change; found set: a handler left by siglongjmp in the middle */
 	uint32_t generation;
 	struct recall *recall; /* NULL until the thread has shown that it is worth it */
+	struct recall *quick;  /* the same, NULL while it rests */
 	uint32_t rest;         /* captures to walk without trail and memo */
 	uint32_t n_hits;       /* of the memo, since it was last judged */
 	uint32_t n_walks;
@@ -254,7 +255,7 @@ static void judge(struct stack_state *s)
 	if (++s->n_walks < WINDOW)
 		return;
 	if (s->n_hits < s->n_walks && s->n_new_frames * 2 > s->n_frames)
-		s->rest = REST;
+		s->rest = REST, s->quick = NULL;
 	s->n_hits = s->n_walks = 0;
 	s->n_new_frames = s->n_frames = 0;
 }
@@ -323,14 +324,14 @@ static __attribute__((noinline)) uint32_t capture(struct stack_state *s, uint64_
 	begin(s);
 	s->walk.join = -1;
 	if (!s->recall && engine == TIDEMARK_UNWIND_FAST && s->n_walks++ == WARM_UP) {
-		s->recall = recall_take(s);
+		s->quick = s->recall = recall_take(s);
 		s->n_walks = 0;
 	}
 	if (s->recall && s->rest == 0 && sp - s->walk.low < s->walk.high - s->walk.low)
 		id = capture_by_trail(s, pc, sp, bp);
 	else {
-		if (s->rest)
-			s->rest--;
+		if (s->rest && --s->rest == 0)
+			s->quick = s->recall;
 		walk(s, pc, sp, bp);
 		id = intern_walk(s);
 	}
@@ -340,9 +341,9 @@ static __attribute__((noinline)) uint32_t capture(struct stack_state *s, uint64_
 
 uint32_t stack_capture(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
 {
-	if (s->recall && !s->rest && is_sound(s) && sp - s->walk.low < s->walk.high - s->walk.low) {
-		uint32_t id = recall_find(s->recall, pc, sp, bp);
-		if (id) {
+	if (likely(s->quick && is_sound(s))) {
+		uint32_t id = recall_find(s->quick, pc, sp, bp);
+		if (likely(id)) {
 			s->n_hits++;
 			return id;
 		}

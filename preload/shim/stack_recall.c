@@ -8,17 +8,11 @@
 #include "shm.h"
 #include "unwind_rules.h"
 
-#define UNIT_BITS 13
-#define UNIT_MASK ((1u << UNIT_BITS) - 1)
 #define SHAPE_UNITS(n_slots) ((offsetof(struct recall_shape, slots) + 2 * (n_slots) + 7) / 8)
 
-/* Of the hash over slots; odd, no structure: digits of the golden ratio, and the constants of wyhash and rrmxmx. */
-#define KEY_STEP 0x9e3779b97f4a7c15ull
-#define KEY_FIRST 0xa0761d6478bd642full
-#define KEY_SECOND 0xe7037ed1a0b428dbull
-#define KEY_BP 0x9fb21c651e98df25ull
+#define NO_SHAPE_UNITS SHAPE_UNITS(0) /* at unit 0: what an empty place of the index means. It is for pc 0, nobody's */
 
-static_assert(RECALL_ARENA_UNITS <= UNIT_MASK, "units fit the index");
+static_assert(RECALL_ARENA_UNITS <= UINT16_MAX, "units fit the index");
 static_assert(SHAPE_UNITS(RECALL_CHECKS) < RECALL_SEGMENT_UNITS, "any shape fits a segment");
 static_assert(sizeof(struct recall_line) == 64, "a cache line");
 
@@ -27,13 +21,6 @@ static_assert(sizeof(struct recall_line) == 64, "a cache line");
 static inline uint64_t load(uint64_t slot)
 {
 	return *(const volatile uint64_t *)(uintptr_t)slot;
-}
-
-/* Every bit of the result depends on every bit of both. */
-static inline uint64_t fold(uint64_t a, uint64_t b)
-{
-	unsigned __int128 product = (unsigned __int128)a * b;
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 static struct recall_shape *shape_at(struct recall *r, uint32_t unit)
@@ -49,81 +36,36 @@ void recall_reset(struct recall *r)
 	memset(r->lines, 0, sizeof(r->lines));
 }
 
-/* What the slots of a shape hold, as one number. Two at a time, each pair by another key, so that order counts; and
- * added up, so that no product waits for the one before. */
-static inline uint64_t hash_slots(const struct recall_shape *shape, uint64_t sp, uint64_t bp)
-{
-	uint64_t hash = shape->seed, key = KEY_FIRST;
-	if (shape->bp_live)
-		hash += fold(bp ^ KEY_BP, KEY_STEP);
-	for (uint32_t i = 0; i < shape->n_slots; i += 2, key += KEY_STEP) {
-		uint64_t first = load(sp + 8ull * shape->slots[i]), second = load(sp + 8ull * shape->slots[i + 1]);
-		hash += fold(first ^ key, second ^ key ^ KEY_SECOND);
-	}
-	return hash;
-}
-
-static struct recall_line *line_of(struct recall *r, uint64_t key)
-{
-	return &r->lines[(key >> 32) % RECALL_LINES];
-}
-
-static inline uint32_t find_node(struct recall *r, uint64_t key)
-{
-	const struct recall_line *line = line_of(r, key);
-	for (uint32_t i = 0; i < RECALL_LINE_NODES; i++)
-		if (line->key[i] == key)
-			return line->node[i];
-	return 0;
-}
-
 static void add_node(struct recall *r, uint64_t key, uint32_t node)
 {
-	struct recall_line *line = line_of(r, key);
+	struct recall_line *line = &r->lines[recall_line_of(key)];
 	uint32_t i = line->turn++ % RECALL_LINE_NODES;
 	line->key[i] = key;
 	line->node[i] = node;
 }
 
-static inline uint64_t mix(uint64_t pc, uint64_t sp)
+static bool is_meant(struct recall *r, uint32_t unit, uint64_t pc, uint64_t sp)
 {
-	uint64_t x = (pc ^ sp * KEY_STEP) * 0xd6e8feb86659fd93ull;
-	return x ^ x >> 32;
+	return shape_at(r, unit)->pc == pc && shape_at(r, unit)->sp == sp;
 }
 
-static inline uint32_t tag_of(uint64_t place)
+static void put_first(uint16_t *set, uint32_t i)
 {
-	return (uint32_t)(place >> 32) & ~UNIT_MASK;
-}
-
-/* Is this way of a set a shape for pc and sp? */
-static inline bool is_meant(struct recall *r, uint32_t way, uint32_t tag, uint64_t pc, uint64_t sp)
-{
-	if (way == 0 || (way & ~UNIT_MASK) != tag)
-		return false;
-	const struct recall_shape *shape = shape_at(r, way & UNIT_MASK);
-	return shape->pc == pc && shape->sp == sp;
-}
-
-static void put_first(uint32_t *set, uint32_t i)
-{
-	uint32_t way = set[i];
+	uint16_t unit = set[i];
 	for (; i > 0; i--)
 		set[i] = set[i - 1];
-	set[0] = way;
+	set[0] = unit;
 }
 
-uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp)
+uint32_t recall_find_other(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp)
 {
-	uint64_t place = mix(pc, sp);
-	uint32_t *set = r->index[place % RECALL_SETS];
-	for (uint32_t i = 0; i < RECALL_WAYS; i++) {
-		if (!is_meant(r, set[i], tag_of(place), pc, sp))
+	uint16_t *set = r->index[recall_set_of(pc, sp)];
+	for (uint32_t i = 1; i < RECALL_WAYS; i++) {
+		if (!is_meant(r, set[i], pc, sp))
 			continue;
-		uint32_t node = find_node(r, hash_slots(shape_at(r, set[i] & UNIT_MASK), sp, bp));
+		uint32_t node = recall_node(r, recall_hash(shape_at(r, set[i]), bp));
 		if (node) {
-			if (i)
-				put_first(set, i);
+			put_first(set, i);
 			return node;
 		}
 	}
@@ -215,7 +157,7 @@ static void open_segment(struct recall *r)
 	uint32_t start = (r->head / RECALL_SEGMENT_UNITS + 1) % RECALL_SEGMENTS * RECALL_SEGMENT_UNITS;
 	for (uint32_t set = 0; set < RECALL_SETS; set++)
 		for (uint32_t i = 0; i < RECALL_WAYS; i++)
-			if ((r->index[set][i] & UNIT_MASK) - start < RECALL_SEGMENT_UNITS)
+			if ((uint32_t)r->index[set][i] - start < RECALL_SEGMENT_UNITS)
 				r->index[set][i] = 0;
 	r->head = start;
 }
@@ -225,9 +167,8 @@ static uint32_t make_room(struct recall *r, uint32_t units)
 	/* Never up to the end, so that head stays in its segment. */
 	if (r->head % RECALL_SEGMENT_UNITS + units >= RECALL_SEGMENT_UNITS)
 		open_segment(r);
-	/* Unit 0 means "empty" in the index. */
 	if (r->head == 0)
-		r->head = 1;
+		r->head = NO_SHAPE_UNITS;
 	uint32_t unit = r->head;
 	r->head += units;
 	return unit;
@@ -258,13 +199,13 @@ static uint32_t add_shape(struct recall *r, const struct unwind_known *leaf, uin
 	shape->sp = leaf->sp;
 	shape->n_slots = (uint16_t)n;
 	shape->bp_live = leaf->bp_live;
-	shape->seed = fold(pc ^ KEY_FIRST, leaf->sp ^ KEY_SECOND);
+	shape->seed = recall_fold(pc ^ RECALL_KEY, leaf->sp ^ RECALL_STEP);
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t distance = distance_of(r, i, leaf->sp);
 		if (distance > UINT16_MAX)
 			return 0;
 		shape->slots[i] = (uint16_t)distance;
-		shape->seed = fold(shape->seed ^ distance, KEY_STEP);
+		shape->seed = recall_fold(shape->seed ^ distance, RECALL_STEP);
 	}
 	return unit;
 }
@@ -272,19 +213,20 @@ static uint32_t add_shape(struct recall *r, const struct unwind_known *leaf, uin
 void recall_remember(struct recall *r, uint32_t node)
 {
 	const struct unwind_known *leaf = &r->frames[r->n - 1];
-	uint64_t pc = leaf->word & TIDEMARK_ADDRESS_MASK, place = mix(pc, leaf->sp);
-	uint32_t *set = r->index[place % RECALL_SETS], i = 0;
-	while (i < RECALL_WAYS && !(is_meant(r, set[i], tag_of(place), pc, leaf->sp) &&
-	                            is_shape_of_trail(r, shape_at(r, set[i] & UNIT_MASK), leaf)))
+	uint64_t pc = leaf->word & TIDEMARK_ADDRESS_MASK;
+	uint16_t *set = r->index[recall_set_of(pc, leaf->sp)];
+	uint32_t i = 0;
+	while (
+	    i < RECALL_WAYS && !(is_meant(r, set[i], pc, leaf->sp) && is_shape_of_trail(r, shape_at(r, set[i]), leaf)))
 		i++;
 	if (i == RECALL_WAYS) {
 		uint32_t unit = add_shape(r, leaf, pc);
 		if (unit == 0)
 			return;
-		set[--i] = tag_of(place) | unit;
+		set[--i] = (uint16_t)unit;
 	}
 	put_first(set, i);
-	add_node(r, hash_slots(shape_at(r, set[0] & UNIT_MASK), leaf->sp, leaf->bp), node);
+	add_node(r, recall_hash(shape_at(r, set[0]), leaf->bp), node);
 }
 
 static struct {

@@ -64,8 +64,7 @@ struct recall {
 	struct unwind_known frames[RECALL_FRAMES];
 	struct recall_check checks[RECALL_CHECKS];
 	/* The memo. The index finds a shape by pc and sp. */
-	uint32_t index[RECALL_SETS][RECALL_WAYS]; /* tag << 13 | unit of the arena; 0: empty; what served last comes
-	                                             first */
+	uint16_t index[RECALL_SETS][RECALL_WAYS]; /* units of the arena; 0: empty; what served last comes first */
 	uint32_t head;                            /* arena unit to write next; 0: nothing was written yet */
 	struct recall_line lines[RECALL_LINES];
 	/* Shapes. A full segment is followed by the next, whose shapes are dropped. */
@@ -80,8 +79,68 @@ void recall_reclaim(const void *state);
 /* Forget everything. */
 void recall_reset(struct recall *r);
 
+/* Of the hash over slots: odd, no structure. Digits of the golden ratio, and wyhash's first constant. */
+#define RECALL_STEP 0x9e3779b97f4a7c15ull
+#define RECALL_KEY 0xa0761d6478bd642full
+
+/* Every bit of the result depends on every bit of both. */
+static inline uint64_t recall_fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* What the slots of a shape hold, as one number. Two at a time, each pair by another key, so that order counts; and
+ * added up, so that no product waits for the one before. */
+static inline uint64_t recall_hash(const struct recall_shape *shape, uint64_t bp)
+{
+	const uint64_t *memory = (const uint64_t *)(uintptr_t)shape->sp;
+	const uint16_t *slot = shape->slots, *end = slot + shape->n_slots;
+	uint64_t hash = shape->seed, key = RECALL_KEY;
+	__asm__ volatile("" : : : "memory"); /* what lies there is not of this program, as compilers see it */
+	if (shape->bp_live)
+		hash += recall_fold(bp ^ RECALL_KEY, RECALL_STEP);
+	for (; slot < end; slot += 2) {
+		key += RECALL_STEP;
+		hash += recall_fold(memory[slot[0]] ^ key, memory[slot[1]] + key);
+	}
+	return hash;
+}
+
+static inline uint64_t recall_line_of(uint64_t key)
+{
+	return key % RECALL_LINES;
+}
+
+/* The node for a hash, or 0. */
+static inline uint32_t recall_node(const struct recall *r, uint64_t key)
+{
+	const struct recall_line *line = &r->lines[recall_line_of(key)];
+	for (uint32_t i = 0; i < RECALL_LINE_NODES; i++)
+		if (line->key[i] == key)
+			return line->node[i];
+	return 0;
+}
+
+static inline uint64_t recall_set_of(uint64_t pc, uint64_t sp)
+{
+	return (pc ^ sp << 7) * RECALL_STEP >> 32 & (RECALL_SETS - 1);
+}
+
+/* The rest of recall_find, for walks that the shape which served last does not fit. */
+uint32_t recall_find_other(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp);
+
 /* Look a walk up. returns: its node, or 0. cost: some 5 ns and 0.3 ns a slot */
-uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp);
+static inline uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp)
+{
+	const struct recall_shape *shape = (const struct recall_shape *)&r->arena[r->index[recall_set_of(pc, sp)][0]];
+	if (likely(shape->pc == pc && shape->sp == sp)) {
+		uint32_t node = recall_node(r, recall_hash(shape, bp));
+		if (likely(node))
+			return node;
+	}
+	return recall_find_other(r, pc, sp, bp);
+}
 
 /* Compare the trail with memory, for a walk that starts at sp. returns: its innermost frame that can be joined, or -1
  */
