@@ -175,4 +175,35 @@ ENTER(asm_big)
 	ret
 LEAVE(asm_big)
 
+/* Aligns its stack as gcc does: the CFA is read from a slot below rbp. Two calls at different heights can have the same
+ * rsp, rbp and code, and differ in that slot alone. With seed & 256 it is the outermost frame, as far as one can see:
+ * the return address is 0 while it calls, and stays so in memory. */
+ENTER(asm_aligned)
+	lea 8(%rsp), %r10
+	.cfi_def_cfa %r10, 0
+	and $-64, %rsp
+	push -8(%r10)
+	push %rbp
+	/* DW_CFA_expression rbp: breg6 0 */
+	.cfi_escape 0x10, 0x06, 0x02, 0x76, 0x00
+	mov %rsp, %rbp
+	push %r10
+	/* DW_CFA_def_cfa_expression: breg6 -8; deref */
+	.cfi_escape 0x0f, 0x03, 0x76, 0x78, 0x06
+	sub $8, %rsp
+	test $256, %esi
+	jz 3f
+	movq $0, -8(%r10)
+3:	call asm_next@PLT
+	mov -8(%rbp), %r10
+	.cfi_def_cfa %r10, 0
+	mov 8(%rbp), %rcx
+	.cfi_register %rip, %rcx
+	mov (%rbp), %rbp
+	.cfi_restore %rbp
+	mov %r10, %rsp
+	.cfi_def_cfa %rsp, 0
+	jmp *%rcx
+LEAVE(asm_aligned)
+
 	.section .note.GNU-stack, "", @progbits

@@ -1,6 +1,6 @@
 /* Runs the generated functions (generate.py) in every situation that makes a stack hard to walk. driver SEED
- * FOLDER-OF-PLUGINS: the parts follow each other in one process, so that what one leaves behind is there for the next.
- * The checker compares at every allocation; the program itself computes nothing and always ends with 0. */
+ * FOLDER-OF-PLUGINS [libraries]: the parts follow each other in one process, so that what one leaves behind is there for
+ * the next. The checker compares at every allocation; the program itself computes nothing and always ends with 0. */
 #include <csetjmp>
 #include <csignal>
 #include <cstdint>
@@ -140,6 +140,27 @@ static void run_equal_pointers()
 {
 	for (unsigned i = 0; i < 400; i++)
 		take_outer(i * 7 / 3 % 4);
+}
+
+/* The same once more, for a frame that aligns itself: call sites and heights differ, code and registers do not. */
+__attribute__((noinline)) static void take_aligned(unsigned room, unsigned seed)
+{
+	char *p = (char *)alloca(16 * room + 16);
+	keep(p);
+	if (room % 2)
+		sink = sink + asm_aligned(0, seed);
+	else
+		sink = sink - asm_aligned(0, seed);
+	keep(p);
+}
+
+static void run_aligned()
+{
+	for (unsigned first_seed : {3u, 256u})
+		for (unsigned i = 0; i < 20 * 16; i++) {
+			take_aligned(i % 4, first_seed);
+			take_aligned(i / 4 % 4, 3);
+		}
 }
 
 static long recurse(unsigned depth, unsigned every, unsigned seed)
@@ -324,12 +345,16 @@ static void run_threads(unsigned seed)
 		pthread_join(t, nullptr);
 }
 
+static constexpr char slashes[] = "//////////////////////////////////////////////////";
+
 /* Two libraries of the same size take turns at one address. */
 static void run_libraries(const char *folder, unsigned seed, unsigned turn)
 {
 	for (unsigned i = 0; i < 12; i++) {
 		char path[4096];
-		snprintf(path, sizeof(path), "%s/plugin%c.so", folder, (i + turn) % 3 ? 'a' : 'b');
+		/* With the long name, libc's malloc gives both libraries' names the same memory in turn. */
+		snprintf(
+		    path, sizeof(path), "%s%splugin%c.so", folder, i < 6 ? "/" : slashes, (i + turn) % 3 ? 'a' : 'b');
 		void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 		if (!library)
 			abort();
@@ -349,13 +374,12 @@ static void run_children(const char *folder, unsigned seed)
 	}
 	waitpid(pid, nullptr, 0);
 	pid = fork();
-	if (pid == 0) {
+	if (pid == 0)
 		run_plain(seed, 50);
-		run_libraries(folder, seed, 1);
+	/* Both share one trie, and have different libraries at one address at the same time, called from one place. */
+	run_libraries(folder, seed, pid == 0);
+	if (pid == 0)
 		_exit(0);
-	}
-	/* Both share one trie, and have different libraries at one address at the same time. */
-	run_libraries(folder, seed, 0);
 	waitpid(pid, nullptr, 0);
 }
 
@@ -366,9 +390,15 @@ int main(int argc, char **argv)
 	unsigned seed = (unsigned)atoi(argv[1]);
 	char *other_stack = map_stack(stack_bytes * 8) + stack_bytes * 8;
 	asm_other_stack = other_stack;
+	if (argc > 3) { /* alone, for an allocator that gives out the same addresses again */
+		run_libraries(argv[2], seed, 0);
+		run_libraries(argv[2], seed, 1);
+		return 0;
+	}
 	run_plain(seed, 400);
 	run_loops(seed);
 	run_equal_pointers();
+	run_aligned();
 	run_deep(seed);
 	run_loops(seed + 1);
 	run_coroutines(seed);

@@ -22,7 +22,8 @@ void allocate3(unsigned seed);
 void allocate4(unsigned seed);
 
 /* asm_frames.S: each calls function(depth, seed) from a frame that only special unwind information describes. */
-function asm_rbx, asm_expression, asm_saved_expression, asm_moved, asm_value, asm_switch, asm_restore, asm_big;
+function asm_rbx, asm_expression, asm_saved_expression, asm_moved, asm_value, asm_switch, asm_restore, asm_big,
+    asm_aligned;
 
 #define F(n) function f##n;
 #include "functions.h"
