@@ -449,7 +449,7 @@ static int find_prefix(struct bisect *b, struct err *err)
 	int status = git_ask(where, &b->prefix, err);
 	if (status == 127)
 		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "there is no git: tidemark bisect needs it");
-	return status ? err_set(err, TIDEMARK_ERR_USAGE, "this is no git work tree") : 0;
+	return status ? err_set(err, TIDEMARK_ERR_USAGE, "git finds no work tree here; 'git status' may tell why") : 0;
 }
 
 static int make_tree(struct bisect *b, const char *good_id, struct err *err)

@@ -30,6 +30,13 @@ static const char *plural(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* A text that came from elsewhere, with blanks up to `columns`. */
+static void print_padded(const struct term *term, const char *text, unsigned columns)
+{
+	unsigned width = term_text(term, text, 100);
+	printf("%*s", width < columns ? (int)(columns - width) : 0, "");
+}
+
 /* --- add --- */
 
 static int store(const struct history_options *o, const struct commit_text *commit, const struct history_input *input,
@@ -37,16 +44,20 @@ static int store(const struct history_options *o, const struct commit_text *comm
 {
 	struct history *history;
 	size_t n_added = 0;
-	char id[TREND_COMMIT_LETTERS + 1];
+	char id[TREND_COMMIT_BYTES];
 	int result = history_open(&history, o->db, HISTORY_ADD, err);
 	if (!result)
 		result = history_add(history, &commit->commit, input->runs, input->n_runs, &n_added, err);
 	history_close(history);
 	if (result < 0)
 		return result;
-	if (n_added)
-		printf("added %zu run%s of '%s' to '%s' at commit %s\n", n_added, plural(n_added),
-		    input->runs[0].benchmark, o->db, trend_commit(id, &commit->commit));
+	if (n_added) {
+		struct term term;
+		term_init(&term, stdout);
+		printf("added %zu run%s of '", n_added, plural(n_added));
+		term_text(&term, input->runs[0].benchmark, 100);
+		printf("' to '%s' at commit %s\n", o->db, trend_commit(id, &commit->commit));
+	}
 	if (n_added < input->n_runs)
 		say("%zu run%s of commit %s stood there already", input->n_runs - n_added,
 		    plural(input->n_runs - n_added), trend_commit(id, &commit->commit));
@@ -81,8 +92,9 @@ static int add(char **paths, size_t n_paths, const struct history_options *o, st
 /* A commit in one line: what to look for in git. */
 static void print_commit(const struct term *term, const struct history_commit *commit)
 {
-	char id[TREND_COMMIT_LETTERS + 1], date[TREND_DATE_BYTES];
-	printf("%-*s  %s  ", TREND_COMMIT_LETTERS, trend_commit(id, commit), trend_date(date, commit));
+	char id[TREND_COMMIT_BYTES], date[TREND_DATE_BYTES];
+	print_padded(term, trend_commit(id, commit), TREND_COMMIT_LETTERS);
+	printf("  %s  ", trend_date(date, commit));
 	term_text(term, commit->subject, 60);
 }
 
@@ -119,7 +131,8 @@ static void print_drift(const struct history_series *s)
 static void print_series(const struct term *term, const struct history_table *table, const struct history_series *s)
 {
 	char text[TREND_TEXT_BYTES];
-	printf("%-24s %12s  ", s->metric, trend_value(text, s->unit, s->points[s->n_points - 1].median));
+	print_padded(term, s->metric, 24);
+	printf(" %12s  ", trend_value(text, s->unit, s->points[s->n_points - 1].median));
 	trend_spark(term, s, SPARK_COLUMNS);
 	putchar('\n');
 	for (size_t i = 0; i < s->changes.n_items; i++)
@@ -155,12 +168,13 @@ static void print_points(const struct term *term, const struct history_table *ta
 	for (size_t i = 0, change = 0; i < s->n_points; i++) {
 		const struct history_point *p = &s->points[i];
 		const struct history_commit *commit = &table->commits[p->commit];
-		char id[TREND_COMMIT_LETTERS + 1], date[TREND_DATE_BYTES];
+		char id[TREND_COMMIT_BYTES], date[TREND_DATE_BYTES];
 		char median[TREND_TEXT_BYTES], low[TREND_TEXT_BYTES], high[TREND_TEXT_BYTES];
 		bool changes = change < s->changes.n_items && s->changes.items[change].at == i;
 		change += changes;
-		printf("%c %-*s  %-10s  %5u %12s %12s %12s  ", changes ? '>' : ' ', TREND_COMMIT_LETTERS,
-		    trend_commit(id, commit), trend_date(date, commit), p->n_runs,
+		fputs(changes ? "> " : "  ", stdout);
+		print_padded(term, trend_commit(id, commit), TREND_COMMIT_LETTERS);
+		printf("  %-10s  %5u %12s %12s %12s  ", trend_date(date, commit), p->n_runs,
 		    trend_value(median, s->unit, p->median), trend_value(low, s->unit, p->lowest),
 		    trend_value(high, s->unit, p->highest));
 		term_text(term, commit->subject, 60);
@@ -188,7 +202,11 @@ static void print_plot(const struct term *term, const struct history_table *tabl
 		const struct history_series *s = &table->series[i];
 		fputs(i ? "\n" : "", stdout);
 		term_text(term, s->benchmark, 100);
-		printf(": %s (%s), %zu commit%s\n\n", s->metric, s->unit, s->n_points, plural(s->n_points));
+		fputs(": ", stdout);
+		term_text(term, s->metric, 100);
+		fputs(" (", stdout);
+		term_text(term, s->unit, 40);
+		printf("), %zu commit%s\n\n", s->n_points, plural(s->n_points));
 		size_t first = trend_chart(term, table, s);
 		if (first)
 			printf("\n  The latest %zu of %zu commits.\n", s->n_points - first, s->n_points);

@@ -370,7 +370,9 @@ int change_points_find(const struct change_value *values, size_t n, struct chang
 		change_points_release(found);
 		return -1;
 	}
-	for (size_t k = found->too_short ? 0 : d.max_levels; k > 1 && !found->n_items; k--)
+	/* distances beyond what a double holds have no best division */
+	bool countable = !found->too_short && isfinite(d.cost[d.n - 1]);
+	for (size_t k = countable ? d.max_levels : 0; k > 1 && !found->n_items; k--)
 		if (judge(&d, k, found->items))
 			found->n_items = k - 1;
 	found->last_level = found->n_items ? found->items[found->n_items - 1].at : 0;

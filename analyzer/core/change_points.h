@@ -11,7 +11,7 @@
 #define CHANGE_POINTS_MAX_VALUES 500
 
 struct change_value {
-	double value;        /* the commit's median */
+	double value;        /* the commit's median, finite */
 	double run_variance; /* of its runs; 0 when there is one run only */
 	unsigned n_runs;     /* at least 1 */
 };

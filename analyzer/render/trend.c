@@ -42,9 +42,14 @@ const char *trend_change(char text[TREND_TEXT_BYTES], const char *unit, double b
 	return text;
 }
 
-const char *trend_commit(char text[TREND_COMMIT_LETTERS + 1], const struct history_commit *commit)
+const char *trend_commit(char text[TREND_COMMIT_BYTES], const struct history_commit *commit)
 {
-	snprintf(text, TREND_COMMIT_LETTERS + 1, "%.*s", TREND_COMMIT_LETTERS, commit->id);
+	const char *end = commit->id;
+	for (unsigned i = 0; i < TREND_COMMIT_LETTERS && *end; i++) {
+		size_t n = utf8_length(end);
+		end += n ? n : 1;
+	}
+	snprintf(text, TREND_COMMIT_BYTES, "%.*s", (int)(end - commit->id), commit->id);
 	return text;
 }
 

@@ -16,9 +16,10 @@ const char *trend_drift(char text[TREND_TEXT_BYTES], const struct history_series
 /* "+48.1 %", "-3.0 %"; where a percentage would say little, as from 0, "+520 B". returns: text */
 const char *trend_change(char text[TREND_TEXT_BYTES], const char *unit, double before, double after);
 
-/* The first letters of a commit's id, as people quote it. returns: text */
+/* The first letters of a commit's id, as people quote it; it may be any text. returns: text */
 #define TREND_COMMIT_LETTERS 10
-const char *trend_commit(char text[TREND_COMMIT_LETTERS + 1], const struct history_commit *commit);
+#define TREND_COMMIT_BYTES (4 * TREND_COMMIT_LETTERS + 1)
+const char *trend_commit(char text[TREND_COMMIT_BYTES], const struct history_commit *commit);
 
 /* "2026-11-20", in UTC. returns: text */
 #define TREND_DATE_BYTES 16

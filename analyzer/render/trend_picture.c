@@ -104,7 +104,7 @@ static void put_label(FILE *out, double x, double y, const char *class, const ch
 /* --- changes --- */
 
 struct label {
-	char head[TREND_TEXT_BYTES + TREND_COMMIT_LETTERS + 4]; /* "+48.1 % at 3f2a91c55e" */
+	char head[TREND_TEXT_BYTES + TREND_COMMIT_BYTES + 4]; /* "+48.1 % at 3f2a91c55e" */
 	double x, width;
 	bool left; /* of its line */
 };
@@ -112,13 +112,13 @@ struct label {
 static struct label label_of(const struct panel *p, const struct change *change)
 {
 	struct label label = {.x = x_of(p, (double)change->at - 0.5)};
-	char text[TREND_TEXT_BYTES], id[TREND_COMMIT_LETTERS + 1];
+	char text[TREND_TEXT_BYTES], id[TREND_COMMIT_BYTES];
 	const char *subject = commit_at(p, change->at)->subject;
 	size_t letters = svg_letters(subject);
 	snprintf(label.head, sizeof(label.head), "%s at %s",
 	    trend_change(text, p->series->unit, change->before, change->after),
 	    trend_commit(id, commit_at(p, change->at)));
-	letters = strlen(label.head) + 2 + (letters > MAX_SUBJECT ? MAX_SUBJECT + 1 : letters);
+	letters = svg_letters(label.head) + 2 + (letters > MAX_SUBJECT ? MAX_SUBJECT + 1 : letters);
 	label.width = (double)letters * SMALL * EM;
 	label.left = label.x + 5 + label.width > RIGHT;
 	return label;
@@ -174,10 +174,11 @@ static void put_range(const struct panel *p)
 
 static void put_dot(const struct panel *p, size_t i)
 {
-	char value[TREND_TEXT_BYTES], id[TREND_COMMIT_LETTERS + 1];
+	char value[TREND_TEXT_BYTES], id[TREND_COMMIT_BYTES];
 	const struct history_point *point = &p->series->points[i];
-	fprintf(p->out, "<g><title>%s at %s  ", trend_value(value, p->series->unit, point->median),
-	    trend_commit(id, commit_at(p, i)));
+	fprintf(p->out, "<g><title>%s at ", trend_value(value, p->series->unit, point->median));
+	svg_text(p->out, trend_commit(id, commit_at(p, i)), TREND_COMMIT_LETTERS);
+	fputs("  ", p->out);
 	svg_text(p->out, commit_at(p, i)->subject, 100);
 	fprintf(p->out, "</title><circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"3\"/></g>\n", x_of(p, (double)i),
 	    y_of(p, point->median));

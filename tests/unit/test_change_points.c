@@ -150,6 +150,7 @@ static void what_is_no_step(void **state)
 	static const double drift[] = {100, 103, 106, 109, 112, 115, 118, 121, 124, 127, 130, 133, 136, 139, 142, 145};
 	static const double few[] = {100, 100, 150, 150};
 	static const double one[] = {5};
+	static const double endless[] = {1e308, -1e308, 1e308, -1e308, 1e308, -1e308, 0, 0};
 	EXPECT_NONE(constant);
 	EXPECT_NONE(zero);
 	EXPECT_NONE(tiny);
@@ -157,6 +158,7 @@ static void what_is_no_step(void **state)
 	EXPECT_NONE(drift);
 	EXPECT_NONE(few);
 	EXPECT_NONE(one);
+	EXPECT_NONE(endless);
 	expect(one, 0, (const size_t[]){SIZE_MAX});
 }
 
