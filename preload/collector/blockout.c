@@ -12,7 +12,8 @@
 /* Recordings of short processes have nothing but small columns: level 1 takes half the time, and a twentieth more room.
  * Random order (tests/bench/churn.c) takes no less room at level 6, and six times the time. */
 #define FAST_LEVEL 1
-#define SMALL_BYTES 131072u
+#define SMALL_BYTES 65536u
+#define SMALL_FIRST_BYTES 131072u /* in a first block, which may be the only one */
 #define SAMPLE_BYTES 32768u
 #define LEAST_TO_COMPRESS 256u /* less saves a tenth of a small file, and costs a tenth of its time */
 
@@ -39,9 +40,9 @@ static size_t try_level(const void *data, size_t n_bytes, int level)
 }
 
 /* A column's level, by a sample from its middle. What packs well shall pack as well as it can. */
-static int level_for(const uint8_t *data, size_t n_bytes)
+static int level_for(const uint8_t *data, size_t n_bytes, bool is_first)
 {
-	if (n_bytes < SMALL_BYTES)
+	if (n_bytes < (is_first ? SMALL_FIRST_BYTES : SMALL_BYTES))
 		return FAST_LEVEL;
 	const uint8_t *sample = data + (n_bytes - SAMPLE_BYTES) / 2;
 	size_t fast = try_level(sample, SAMPLE_BYTES, FAST_LEVEL);
@@ -59,7 +60,7 @@ void blockout_add(struct blockout *block, unsigned id, unsigned mode, const void
 }
 
 /* Append a column's bytes and fill its directory entry. */
-static int put_column(const struct blockout_column *column, struct tidemark_column *entry)
+static int put_column(const struct blockout_column *column, struct tidemark_column *entry, bool is_first)
 {
 	*entry = (struct tidemark_column){.id = column->id, .mode = column->mode, .raw_bytes = column->n_bytes};
 	size_t bound = ZSTD_compressBound(column->n_bytes);
@@ -68,8 +69,8 @@ static int put_column(const struct blockout_column *column, struct tidemark_colu
 		return -1;
 	size_t n = 0;
 	if (column->n_bytes >= LEAST_TO_COMPRESS && packer_get())
-		n = ZSTD_compressCCtx(
-		    packer, at, bound, column->data, column->n_bytes, level_for(column->data, column->n_bytes));
+		n = ZSTD_compressCCtx(packer, at, bound, column->data, column->n_bytes,
+		    level_for(column->data, column->n_bytes, is_first));
 	if (n == 0 || ZSTD_isError(n) || n >= column->n_bytes) {
 		memcpy(at, column->data, column->n_bytes);
 		n = column->n_bytes;
@@ -92,7 +93,7 @@ const uint8_t *blockout_finish(struct blockout *block, size_t *n_bytes)
 		return NULL;
 	out.n = sizeof(*header) + directory_bytes;
 	for (unsigned i = 0; i < header->n_columns; i++)
-		if (put_column(&block->columns[i], &directory[i]) < 0)
+		if (put_column(&block->columns[i], &directory[i], header->first_alloc == 0) < 0)
 			return NULL;
 	memcpy(out.data + sizeof(*header), directory, directory_bytes);
 	header->magic = TIDEMARK_BLOCK_MAGIC;
