@@ -182,11 +182,9 @@ static bool child_has_it(struct run *run, const struct signalfd_siginfo *info)
 {
 	if (getpgid(run->pid) != getpgrp())
 		return false;
-	if (from_terminal(info)) {
-		witness_renew(&run->witness);
-		return true;
-	}
-	return info->ssi_code == SI_USER && witness_saw(&run->witness, (int)info->ssi_signo);
+	if (!from_terminal(info) && info->ssi_code != SI_USER)
+		return false;
+	return witness_saw(&run->witness, (int)info->ssi_signo) || from_terminal(info);
 }
 
 static void pass_on(struct run *run, const struct signalfd_siginfo *info)

@@ -14,12 +14,11 @@
 
 #define GROUP_DELAY_NS 2000000
 
-void witness_init(struct witness *witness)
+static pid_t start(void)
 {
-	pid_t parent = getpid();
-	witness->pid = fork();
-	if (witness->pid != 0)
-		return;
+	pid_t parent = getpid(), pid = fork();
+	if (pid != 0)
+		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	syscall(SYS_close_range, 0u, ~0u, 0u);
 	while (getppid() == parent)
@@ -27,46 +26,63 @@ void witness_init(struct witness *witness)
 	_exit(0);
 }
 
+static void stop(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+void witness_init(struct witness *witness)
+{
+	*witness = (struct witness){.pid = start()};
+}
+
 void witness_release(struct witness *witness)
 {
-	if (witness->pid <= 0)
-		return;
-	kill(witness->pid, SIGKILL);
-	waitpid(witness->pid, NULL, 0);
+	stop(witness->pid);
 	witness->pid = 0;
 }
 
-void witness_renew(struct witness *witness)
-{
-	witness_release(witness);
-	witness_init(witness);
-}
-
-static bool is_pending(pid_t pid, int number)
+/* Bit N - 1: signal N is pending in the process. */
+static uint64_t pending_in(pid_t pid)
 {
 	char path[64], text[4096];
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return 0;
 	ssize_t n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
 	const char *shared = strstr(text, "\nShdPnd:");
-	return shared && (strtoull(shared + 8, NULL, 16) >> (number - 1) & 1);
+	return shared ? strtoull(shared + 8, NULL, 16) : 0;
+}
+
+/* What is pending cannot be taken away from outside: note all of it, and go on with a new witness that has nothing. */
+static void look(struct witness *witness)
+{
+	uint64_t pending = pending_in(witness->pid);
+	if (!pending)
+		return;
+	witness->seen |= pending;
+	stop(witness->pid);
+	witness->pid = start();
 }
 
 bool witness_saw(struct witness *witness, int number)
 {
 	const struct timespec delay = {.tv_nsec = GROUP_DELAY_NS};
+	uint64_t bit = 1ull << (number - 1);
 	if (witness->pid <= 0)
 		return false;
-	bool saw = is_pending(witness->pid, number);
-	if (!saw) {
+	look(witness);
+	if (!(witness->seen & bit)) {
 		nanosleep(&delay, NULL);
-		saw = is_pending(witness->pid, number);
+		look(witness);
 	}
-	if (saw)
-		witness_renew(witness);
+	bool saw = witness->seen & bit;
+	witness->seen &= ~bit;
 	return saw;
 }

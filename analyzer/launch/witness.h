@@ -5,21 +5,20 @@
 #define WITNESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct witness {
-	pid_t pid; /* 0 or less: there is none; then nothing counts as sent to the group */
+	pid_t pid;     /* 0 or less: there is none; then nothing counts as sent to the group */
+	uint64_t seen; /* bit N - 1: it got signal N, and nobody asked yet */
 };
 
 void witness_init(struct witness *witness);
 void witness_release(struct witness *witness);
 
-/* Did the witness get this signal as well? What it got before is forgotten by the answer, and so may be another one
- * that comes in this instant. cost: 2 ms when it did not, for the kernel serves the members of a group one after the
+/* Did the witness get this signal as well? Each that it got is told once. One that comes in the instant in which it is
+ * looked at may be missed. cost: 2 ms when it did not, for the kernel serves the members of a group one after the
  * other */
 bool witness_saw(struct witness *witness, int number);
-
-/* Forget what it got, after a signal that is known to have gone to the group. */
-void witness_renew(struct witness *witness);
 
 #endif

@@ -86,6 +86,24 @@ print(*seen)' >out 2>err &
     grep "^tidemark: trace in 'x.tmk'" err
 }
 
+@test "several signals sent to the group at once reach the program once each" {
+    setsid tidemark record -q -o x.tmk -- python3 -c '
+import signal, time
+seen = []
+for name in ("HUP", "INT", "QUIT", "USR1", "USR2", "TERM"):
+    signal.signal(getattr(signal, "SIG" + name), lambda number, frame: seen.append(int(number)))
+open("ready", "w").close()
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    time.sleep(0.02)
+print(*sorted(seen))' >out &
+    pid=$!
+    wait_until test -e ready
+    perl -e 'kill $_, -$ARGV[0] for qw(TERM USR2 USR1 QUIT INT HUP)' $pid
+    wait $pid
+    assert_equal "$(cat out)" "1 2 3 10 12 15"
+}
+
 @test "killing record kills the program" {
     tidemark record -q -o x.tmk -- sh -c 'echo $$ >pid; exec sleep 100' 3>&- 4>&- &
     wait_until test -s pid
