@@ -160,6 +160,71 @@ static void constant(struct machine *m, uint8_t op)
 	}
 }
 
+/* Operations on the stack alone. */
+static void rearrange(struct machine *m, uint8_t op)
+{
+	switch (op) {
+	case 0x12:
+		copy_from(m, 0);
+		break;
+	case 0x13:
+		pop(m);
+		break;
+	case 0x14:
+		copy_from(m, 1);
+		break;
+	case 0x15:
+		copy_from(m, cfi_get_fixed(&m->b, 1));
+		break;
+	case 0x16:
+		swap_or_rotate(m, 2);
+		break;
+	case 0x17:
+		swap_or_rotate(m, 3);
+		break;
+	}
+}
+
+/* Operations whose number holds no operand. */
+static void run_single(struct machine *m, uint8_t op)
+{
+	switch (op) {
+	case 0x03:
+		push(m, cfi_get_fixed(&m->b, 8));
+		break;
+	case 0x06:
+		push_memory(m, 8);
+		break;
+	case 0x1f:
+		push(m, 0 - pop(m));
+		break;
+	case 0x20:
+		push(m, ~pop(m));
+		break;
+	case 0x23:
+		push(m, pop(m) + cfi_get_uleb(&m->b));
+		break;
+	case 0x28:
+		jump(m, pop(m) != 0);
+		break;
+	case 0x2f:
+		jump(m, true);
+		break;
+	case 0x92: {
+		uint64_t reg = cfi_get_uleb(&m->b);
+		push_register(m, reg, cfi_get_sleb(&m->b));
+		break;
+	}
+	case 0x94:
+		push_memory(m, (unsigned)cfi_get_fixed(&m->b, 1));
+		break;
+	case 0x96:
+		break;
+	default:
+		binary(m, op);
+	}
+}
+
 static void run_one(struct machine *m, uint8_t op)
 {
 	if (op >= 0x30 && op <= 0x4f)
@@ -170,60 +235,10 @@ static void run_one(struct machine *m, uint8_t op)
 		push_register(m, op - 0x70u, cfi_get_sleb(&m->b));
 	else if (op >= 0x08 && op <= 0x11)
 		constant(m, op);
+	else if (op >= 0x12 && op <= 0x17)
+		rearrange(m, op);
 	else
-		switch (op) {
-		case 0x03:
-			push(m, cfi_get_fixed(&m->b, 8));
-			break;
-		case 0x06:
-			push_memory(m, 8);
-			break;
-		case 0x12:
-			copy_from(m, 0);
-			break;
-		case 0x13:
-			pop(m);
-			break;
-		case 0x14:
-			copy_from(m, 1);
-			break;
-		case 0x15:
-			copy_from(m, cfi_get_fixed(&m->b, 1));
-			break;
-		case 0x16:
-			swap_or_rotate(m, 2);
-			break;
-		case 0x17:
-			swap_or_rotate(m, 3);
-			break;
-		case 0x1f:
-			push(m, 0 - pop(m));
-			break;
-		case 0x20:
-			push(m, ~pop(m));
-			break;
-		case 0x23:
-			push(m, pop(m) + cfi_get_uleb(&m->b));
-			break;
-		case 0x28:
-			jump(m, pop(m) != 0);
-			break;
-		case 0x2f:
-			jump(m, true);
-			break;
-		case 0x92: {
-			uint64_t reg = cfi_get_uleb(&m->b);
-			push_register(m, reg, cfi_get_sleb(&m->b));
-			break;
-		}
-		case 0x94:
-			push_memory(m, (unsigned)cfi_get_fixed(&m->b, 1));
-			break;
-		case 0x96:
-			break;
-		default:
-			binary(m, op);
-		}
+		run_single(m, op);
 }
 
 bool cfi_evaluate(const uint8_t *expression, const struct cfi_registers *registers, const struct cfi_memory *memory,

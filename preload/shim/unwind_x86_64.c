@@ -117,6 +117,30 @@ static inline int32_t meet(const struct unwind_walk *w, int32_t join, uint64_t w
 	return join;
 }
 
+/* The CFA by a packed rule; 0 when it is none of those that lead on, or would be read off the stack. */
+static inline uint64_t quick_cfa(uint64_t rule, uint64_t sp, uint64_t bp, uint64_t high)
+{
+	uint64_t offset = (uint64_t)rule_cfa_offset(rule), slot = bp + offset;
+	unsigned kind = rule_kind(rule);
+	if (kind == RULE_SP)
+		return sp + offset;
+	if (kind <= RULE_GUESS)
+		return bp + offset;
+	return kind == RULE_DEREF && slot >= sp && slot <= high - 8 ? *(const uint64_t *)(uintptr_t)slot : 0;
+}
+
+/* The caller's bp. returns: false when it would be read off the stack */
+static inline bool quick_bp(uint64_t rule, uint64_t cfa, uint64_t sp, uint64_t high, uint64_t *bp)
+{
+	if (rule_bp(rule) == RULE_BP_SAME)
+		return true;
+	uint64_t slot = (rule_bp(rule) == RULE_BP_AT_CFA ? cfa : *bp) + (uint64_t)rule_bp_offset(rule);
+	if (slot < sp || slot > high - 8)
+		return false;
+	*bp = *(const uint64_t *)(uintptr_t)slot;
+	return true;
+}
+
 /* Regular frames on the own stack. Leaves the first frame that it could not do in k->regs. */
 static enum progress walk_quick(struct walker *k)
 {
@@ -147,32 +171,15 @@ static enum progress walk_quick(struct walker *k)
 		}
 		uint64_t rule = rules_find(pc, w->work);
 		unsigned kind = rule_kind(rule);
-		uint64_t cfa;
-		uint64_t next_bp = bp;
-		if (kind == RULE_SP)
-			cfa = sp + (uint64_t)rule_cfa_offset(rule);
-		else if (kind <= RULE_GUESS)
-			cfa = bp + (uint64_t)rule_cfa_offset(rule);
-		else if (kind == RULE_DEREF) {
-			uint64_t slot = bp + (uint64_t)rule_cfa_offset(rule);
-			if (slot < sp || slot > high - 8)
-				break;
-			cfa = *(const uint64_t *)(uintptr_t)slot;
-		} else {
-			if (kind == RULE_END) {
-				*frame++ = (struct unwind_frame){pc | flags, sp, bp, rule};
-				progress = DONE;
-			}
+		uint64_t cfa = quick_cfa(rule, sp, bp, high), next_bp = bp;
+		if (kind == RULE_END) {
+			*frame++ = (struct unwind_frame){pc | flags, sp, bp, rule};
+			progress = DONE;
 			break;
 		}
-		if (cfa < sp + 8 || cfa > high || (kind == RULE_GUESS && sp - unwind_entry_sp < 16))
+		if (cfa < sp + 8 || cfa > high || (kind == RULE_GUESS && sp - unwind_entry_sp < 16) ||
+		    !quick_bp(rule, cfa, sp, high, &next_bp))
 			break;
-		if (rule_bp(rule) != RULE_BP_SAME) {
-			uint64_t slot = (rule_bp(rule) == RULE_BP_AT_CFA ? cfa : bp) + (uint64_t)rule_bp_offset(rule);
-			if (slot < sp || slot > high - 8)
-				break;
-			next_bp = *(const uint64_t *)(uintptr_t)slot;
-		}
 		*frame++ = (struct unwind_frame){pc | flags, sp, bp, rule};
 		flags = kind == RULE_GUESS ? (uint64_t)TIDEMARK_NODE_GUESS << INTERN_FLAGS_SHIFT : 0;
 		pc = *(const uint64_t *)(uintptr_t)(cfa - 8);
