@@ -56,6 +56,8 @@ FORCE:
 # The shim: position independent, initial-exec TLS, no stack protector or sanitizer runtime, libc alone.
 SHIM_FLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector -U_FORTIFY_SOURCE \
 	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -fasynchronous-unwind-tables -DTIDEMARK_SHIM
+# Atomic operations of aarch64 would otherwise be calls into libgcc.
+SHIM_FLAGS += $(if $(findstring aarch64,$(shell $(CC) -dumpmachine 2>/dev/null)),-mno-outline-atomics)
 $(O)/libtidemark.so: $(SHIM_O) preload/shim/libtidemark.map $(O)/sources
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -o $@ $(SHIM_O) -Wl,--version-script=preload/shim/libtidemark.map -Wl,--no-undefined \
