@@ -130,7 +130,7 @@ static inline uint64_t recall_set_of(uint64_t pc, uint64_t sp)
 /* The rest of recall_find, for walks that the shape which served last does not fit. */
 uint32_t recall_find_other(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp);
 
-/* Look a walk up. returns: its node, or 0. cost: some 5 ns and 0.3 ns a slot */
+/* Look a walk up. returns: its node, or 0. cost: 5 ns at a depth of five, 0.7 ns for each further frame */
 static inline uint32_t recall_find(struct recall *r, uint64_t pc, uint64_t sp, uint64_t bp)
 {
 	const struct recall_shape *shape = (const struct recall_shape *)&r->arena[r->index[recall_set_of(pc, sp)][0]];
