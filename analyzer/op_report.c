@@ -192,6 +192,9 @@ void op_report_warn(const struct op_report *r, struct report_warnings *warnings)
 				    count_text(count, o->marked_ops));
 				break;
 			}
+	if (o->unfinished * 50 > o->total.count)
+		report_add_warning(warnings, "%s operations began and never ended; they do not count",
+		    count_text(count, o->unfinished));
 	if (o->stray_ends)
 		report_add_warning(warnings, "%s operations ended that had never begun; they do not count",
 		    count_text(count, o->stray_ends));

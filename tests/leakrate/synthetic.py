@@ -17,14 +17,17 @@ class Synthetic(tmk_write.Synthetic):
 
     def __init__(self, seed, n_events, marks):
         super().__init__(seed, n_events, implicit=seed % 3 == 0)
-        self.marks, self.p_rare = marks, .4
+        self.marks, self.p_rare = marks, .7
         self.block_events = max(self.block_events, 100)
         self.p_free, self.nesting = self.random.choice([.45, .49]), self.random.choice([.2, .5, .8])
         self.p_thread_end, self.started, self.names = self.random.choice([0, .001]), [], {}
 
-    def odd_string(self):
-        """Names of operations are compared as text."""
-        return self.string(bytes(self.random.choice(b"abc \"\n;") for _ in range(self.random.randrange(3))))
+    def thread(self):
+        """A few threads, so that operations nest."""
+        while self.n_threads < 5:
+            self.defs[3] += tmk_write.varints(100 + self.n_threads, 0)
+            self.n_threads += 1
+        return self.random.randrange(1, self.n_threads)
 
     def name(self):
         text = self.random.choice(NAMES[:self.random.choice([1, 3, 5])])
@@ -45,21 +48,29 @@ class Synthetic(tmk_write.Synthetic):
         known = self.started.pop(r.randrange(len(self.started)))
         return 5, (thread, r.choice([known, known, known, 12345]))
 
+    def other(self):
+        """Rare events that are none of operations'. returns: None when there is nothing to end"""
+        kind = self.random.choice([6, 13, 17, 99])
+        return kind, {6: lambda: (5, 3, 1), 13: self.implicit_free, 17: lambda: (4711,), 99: lambda: (1, 2, 3)}[kind]()
+
     def rare_event(self):
-        r = self.random
-        if r.random() < .05 or not self.ops:
-            return super().rare_event()
-        thread = self.thread()
-        kind, values = (10, (thread,)) if r.random() < self.p_thread_end else self.operation(thread)
+        r, thread = self.random, self.thread()
+        if r.random() < .05:
+            kind, values = self.other()
+        elif r.random() < self.p_thread_end:
+            kind, values = 10, (thread,)
+        else:
+            kind, values = self.operation(thread)
+        if values is None:
+            return
         payload, position = tmk_write.varints(*values), len(self.ops)
         delta = tmk_write.zigzag(self.tick - self.block_tick)
         self.rare += tmk_write.varint(position - self.previous_position) + bytes([kind]) + tmk_write.varints(delta, len(payload)) + payload
         self.previous_position = position
-        return None
 
 
 def compare(folder, seed):
-    data = Synthetic(seed, 9000 if seed % 4 else 30000, (0, 0, .01, .2)[seed // 2 % 4]).data()
+    data = Synthetic(seed, 12000 if seed % 4 else 30000, (0, 0, .01, .2)[seed // 2 % 4]).data()
     path = os.path.join(folder, f"{seed}.tmk")
     cut = len(data) if seed % 5 else len(data) * 2 // 3
     with open(path, "wb") as f:
