@@ -74,7 +74,8 @@ class Axis:
         """What one block a run would be as a rate, of the stack whose blocks are largest among those that outlived their operation."""
         plan = reference.Plan(self.n_ops, batch_ops)
         largest = max((sum(sizes) / len(sizes) for sizes in self.outlived.values()), default=0)
-        return reference.poisson_bound(0, True) * largest / (plan.end(16) - plan.warm) * 100 / batch_ops
+        batches = plan.end(16) - plan.warm
+        return reference.poisson_bound(0, True) * largest / batches * 100 / batch_ops if batches else 0
 
     def plain(self):
         warm = sum(size for _, size, birth, death in self.rows if 4 * birth < self.n_ops and 4 * death >= self.n_ops)

@@ -121,7 +121,7 @@ class Plan:
 
     def end(self, ageing):
         """The first batch that is too young."""
-        return int((self.n_ops - self.n_ops / ageing) / self.batch_ops + 1e-9)
+        return max(self.warm, int((self.n_ops - self.n_ops / ageing) / self.batch_ops + 1e-9))
 
     def batch(self, birth):
         return np.minimum((birth / self.batch_ops).astype(int), self.n_batches - 1)
@@ -265,7 +265,8 @@ def judge(kind, group, warm):
 
 
 def estimate(table, n_ops, batch_ops=None):
-    if n_ops < MIN_OPS:
+    # coarse marks can make too few batches
+    if n_ops < MIN_OPS or Plan(n_ops, batch_ops).end(16) < Plan(n_ops, batch_ops).warm + 4:
         return {"rate": 0., "low": 0., "high": ALWAYS, "strict_high": ALWAYS, "recent": 0., "classes": {}}
     reading = Reading(table, Plan(n_ops, batch_ops))
     for number in np.unique(reading.stack):
