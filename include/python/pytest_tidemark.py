@@ -10,7 +10,9 @@
 
 A marked test runs in a process of its own under `tidemark record`, which alone is judged, and makes its fixtures there; limit_leaks calls
 the body `operations` times (3000 by default: what `tidemark gate` asks for a pass), each time as one operation, with the same
-fixtures. The verdict is that of `tidemark gate`; a run too short for one fails too, and says how many operations it wants.
+fixtures: what one of these collects over all calls, as capsys and caplog do, counts as left. The peak of limit_memory is that of
+the whole process, with Python and pytest themselves (some 20 MB). The verdict is that of `tidemark gate`; a run too short for one
+fails too, and says how many operations it wants.
 
 That process runs with PYTHONMALLOC=malloc, so that every object is seen, and without pytest's logging and warnings plugins,
 which collect what they see (a test that asks for `caplog` keeps logging). Of the command line it takes over the root folder,
@@ -20,7 +22,6 @@ import inspect
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
