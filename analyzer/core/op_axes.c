@@ -214,14 +214,14 @@ double op_axis_birth(const struct op_axis *axis, uint32_t position, double *weig
 
 /* --- cursors --- */
 
-/* What the other files completed before each bin. returns: NULL when memory is short */
-static uint32_t *sum_others(const struct op_axes *axes, const struct op_axis *axis, uint32_t file)
+/* What this file (own) or the others completed before each bin. returns: NULL when memory is short */
+static uint32_t *sum_bins(const struct op_axes *axes, const struct op_axis *axis, uint32_t file, bool own)
 {
-	uint32_t *sums = calloc(OP_CLOCK_BINS, sizeof(*sums)), sum = 0;
-	for (size_t b = 0; sums && b + 1 < OP_CLOCK_BINS; b++) {
-		for (size_t other = 0; other < axes->n_files; other++)
-			if (other != file && axis->clocks[other])
-				sum += axis->clocks[other][b];
+	uint32_t *sums = calloc(OP_CLOCK_BINS + 1, sizeof(*sums)), sum = 0;
+	for (size_t b = 0; sums && b < OP_CLOCK_BINS; b++) {
+		for (size_t i = 0; i < axes->n_files; i++)
+			if ((i == file) == own && axis->clocks[i])
+				sum += axis->clocks[i][b];
 		sums[b + 1] = sum;
 	}
 	return sums;
@@ -232,15 +232,17 @@ int op_cursor_init(struct op_cursor *c, const struct op_axes *axes, uint32_t fil
 	*c = (struct op_cursor){.axes = axes,
 	    .file = file,
 	    .counts = calloc(axes->n_items, sizeof(*c->counts)),
-	    .others = calloc(axes->n_items, sizeof(*c->others))};
-	if (!c->counts || !c->others)
+	    .others = calloc(axes->n_items, sizeof(*c->others)),
+	    .own = calloc(axes->n_items, sizeof(*c->own))};
+	if (!c->counts || !c->others || !c->own)
 		return -1;
 	for (size_t i = 0; i < axes->n_items; i++) {
 		const struct op_axis *axis = &axes->items[i];
 		if (is_marked(axis) || axis->api_ops == axis->own[file])
 			continue;
-		c->others[i] = sum_others(axes, axis, file);
-		if (!c->others[i])
+		c->others[i] = sum_bins(axes, axis, file, false);
+		c->own[i] = sum_bins(axes, axis, file, true);
+		if (!c->others[i] || !c->own[i])
 			return -1;
 	}
 	return 0;
@@ -248,9 +250,12 @@ int op_cursor_init(struct op_cursor *c, const struct op_axes *axes, uint32_t fil
 
 void op_cursor_release(struct op_cursor *c)
 {
-	for (size_t i = 0; c->others && i < c->axes->n_items; i++)
+	for (size_t i = 0; c->others && c->own && i < c->axes->n_items; i++) {
 		free(c->others[i]);
+		free(c->own[i]);
+	}
 	free(c->others);
+	free(c->own);
 	free(c->counts);
 	*c = (struct op_cursor){0};
 }
@@ -289,17 +294,26 @@ void op_cursor_time(struct op_cursor *c, uint64_t time)
 		pass_marks(c);
 }
 
+/* Inside a bin the others are taken to advance as this file does. */
+static uint64_t others_by_now(const struct op_cursor *c, uint32_t axis)
+{
+	uint64_t bin = c->now >> c->axes->clock_shift;
+	if (bin >= OP_CLOCK_BINS)
+		return c->others[axis][OP_CLOCK_BINS];
+	const uint32_t *others = &c->others[axis][bin], *own = &c->own[axis][bin];
+	uint64_t all = own[1] - own[0], done = c->counts[axis] > own[0] ? c->counts[axis] - own[0] : 0;
+	if (done > all)
+		done = all;
+	return others[0] + (all ? (uint64_t)(others[1] - others[0]) * done / all : 0);
+}
+
 uint32_t op_cursor_position(const struct op_cursor *c, uint32_t axis)
 {
-	const uint32_t *others = c->others[axis];
-	uint64_t position = c->counts[axis];
-	if (others) {
-		uint64_t bin = c->now >> c->axes->clock_shift;
-		position += others[bin < OP_CLOCK_BINS ? bin : OP_CLOCK_BINS - 1];
-		if (c->now > c->axes->items[axis].end_time)
-			position = c->axes->items[axis].n_ops;
-	}
-	return (uint32_t)position;
+	if (!c->others[axis])
+		return (uint32_t)c->counts[axis];
+	if (c->now > c->axes->items[axis].end_time)
+		return (uint32_t)c->axes->items[axis].n_ops;
+	return (uint32_t)(c->counts[axis] + others_by_now(c, axis));
 }
 
 bool op_cursor_ended(const struct op_cursor *c, uint32_t axis)

@@ -4,7 +4,7 @@
  * threads: one.
  *
  * Times are ticks since the start of the session's first file. Inside a file the position is exact; what other files
- * completed by then is known to 1/8192 of the session's length or better. */
+ * completed by then is known to 1/8192 of the session's length or better, and taken to be even in between. */
 #ifndef OP_AXES_H
 #define OP_AXES_H
 
@@ -77,6 +77,7 @@ struct op_cursor {
 	uint64_t now;
 	uint64_t *counts;  /* by axis: own completions, or marked operations passed */
 	uint32_t **others; /* by axis: what other files completed before each bin; NULL: nothing */
+	uint32_t **own;    /* the same of this file; NULL where others is */
 	size_t next_mark;  /* into axes->marks: the first not passed */
 	uint64_t own_marks, own_passed;
 };

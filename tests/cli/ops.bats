@@ -14,7 +14,7 @@ setup_file() {
 #include <sys/wait.h>
 #include <unistd.h>
 #include <tidemark.h>
-static void *kept[200000];
+static void *kept[200000], *table;
 static int n, n_kept;
 static void *volatile sink;
 static __attribute__((noinline)) void get(void) { kept[n_kept++] = malloc(100); }
@@ -48,6 +48,7 @@ static void many(void (*one)(int)) { for (int i = 0; i < n; i++) one(i); }
 int main(int argc, char **argv)
 {
     n = atoi(argv[2]);
+    table = malloc(1 << 20); /* before the first operation: no leak of theirs is that large */
     if (!strcmp(argv[1], "plain")) many(request);
     if (!strcmp(argv[1], "nested")) many(nested);
     if (!strcmp(argv[1], "session")) { tidemark_op_begin("session"); many(nested); }
@@ -91,6 +92,7 @@ entry() {
         '[["get",2000,10000,"steady"],["put",2000,0,"none"]]'
     assert_equal "$(entry '.total.stacks[0] | [.frames[0].function, .bytes, .blocks, .first_operation, .suppressed_by]' plain.tmk)" \
         '["get",200000,2000,0,null]'
+    assert_equal "$(entry '.total | [.detectable_bytes_per_100, .plain_bytes_per_100, .recent_bytes_per_100 > 0]' plain.tmk)" '[17,5000,true]'
 }
 
 @test "the text says what leaks, how much, from where" {
