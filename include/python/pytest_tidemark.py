@@ -140,7 +140,7 @@ def _run_recorded(item, command, trace, operations):
     """Run the test under `tidemark record`; whatever ends it there, ends it here."""
     __tracebackhide__ = True
     outcome = trace + ".outcome"
-    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_") or k == "PYTEST_DEBUG_TEMPROOT"}
     env.update({_RUN: outcome, "TIDEMARK_PYTEST_OPERATIONS": str(operations), "PYTHONMALLOC": "malloc",
                 "PYTHONPATH": os.pathsep.join(filter(None, [os.path.dirname(os.path.abspath(__file__)), env.get("PYTHONPATH")]))})
     run = subprocess.run([command, "record", "-q", "--no-children", "-o", trace, "--", *_pytest_command(item)], env=env,
