@@ -1,7 +1,8 @@
 /* A program of known truth: `planted MODE SEED OPERATIONS` performs that many operations, leaks as MODE says, and prints
  * what it did: the bytes per 100 operations that are never freed in the long run, and exactly what it left at the end.
  * Enters: the arguments. Leaves: one line of JSON. All bookkeeping is static: the heap holds what the mode put there.
- * The modes stand in a table at the end; each behaviour is a function of its own, so that stacks bear its name. */
+ * The modes stand in a table at the end; each behaviour is a function of its own, so that stacks bear its name. That makes
+ * the file long: it has thirty of them, and nothing else. */
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
