@@ -2,7 +2,7 @@
  * what it did: the bytes per 100 operations that are never freed in the long run, and exactly what it left at the end.
  * Enters: the arguments. Leaves: one line of JSON. All bookkeeping is static: the heap holds what the mode put there.
  * The modes stand in a table at the end; each behaviour is a function of its own, so that stacks bear its name. That makes
- * the file long: it has thirty of them, and nothing else. */
+ * the file long; there is nothing else in it. */
 #include <math.h>
 #include <pthread.h>
 #include <stdbool.h>
