@@ -11,7 +11,7 @@ static void put(FILE *file, const char *text, bool property)
 		if (c == '%' || c == '\r' || c == '\n' || (property && (c == ':' || c == ',')))
 			fprintf(file, "%%%02X", c);
 		else
-			fputc(c, file);
+			fputc(c < 0x20 || c == 0x7f ? '?' : c, file); /* logs are read on terminals */
 	}
 }
 
