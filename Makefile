@@ -56,8 +56,11 @@ FORCE:
 # The shim: position independent, initial-exec TLS, no stack protector or sanitizer runtime, libc alone.
 SHIM_FLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fno-stack-protector -U_FORTIFY_SOURCE \
 	-fno-builtin-malloc -fno-builtin-calloc -fno-builtin-realloc -fno-builtin-free -fasynchronous-unwind-tables -DTIDEMARK_SHIM
+SHIM_CPU := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
+# A caller may have its stack aligned to 8 bytes only: no vector instruction must touch it.
+SHIM_FLAGS += $(if $(filter x86_64,$(SHIM_CPU)),-mgeneral-regs-only)
 # Atomic operations of aarch64 would otherwise be calls into libgcc.
-SHIM_FLAGS += $(if $(findstring aarch64,$(shell $(CC) -dumpmachine 2>/dev/null)),-mno-outline-atomics)
+SHIM_FLAGS += $(if $(filter aarch64,$(SHIM_CPU)),-mno-outline-atomics)
 $(O)/libtidemark.so: $(SHIM_O) preload/shim/libtidemark.map $(O)/sources
 	$(call say,LD,$@)
 	$(Q)$(CC) -shared -o $@ $(SHIM_O) -Wl,--version-script=preload/shim/libtidemark.map -Wl,--no-undefined \

@@ -9,10 +9,6 @@
 #include "shm.h"
 #include "sys.h"
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 extern HIDDEN bool clock_is_tsc;          /* written once by clock_start */
 extern HIDDEN uint64_t clock_start_stamp; /* raw cycles */
 extern char __libc_single_threaded;       /* glibc 2.32: true while no second thread was ever there */
@@ -23,7 +19,7 @@ void clock_start(void);
 INLINE uint64_t clock_cycles(void)
 {
 #if defined(__x86_64__)
-	return __rdtsc();
+	return __builtin_ia32_rdtsc();
 #elif defined(__aarch64__)
 	uint64_t value;
 	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(value));
@@ -45,7 +41,7 @@ INLINE void clock_fence(void)
 	if (__libc_single_threaded)
 		return;
 #if defined(__x86_64__)
-	_mm_lfence();
+	__asm__ volatile("lfence" ::: "memory");
 #elif defined(__aarch64__)
 	__asm__ volatile("isb" ::: "memory");
 #endif
