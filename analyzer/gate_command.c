@@ -232,6 +232,9 @@ int gate_command_run(struct gate_command *c, char *const *paths, size_t n, struc
 		    "nothing to judge by: give --leak-per-100-ops, --op, --peak-heap, --peak-rss, --leaked or "
 		    "--baseline, or write a tidemark.toml");
 	int result = measuring_read(&c->measure, (const char *const *)paths, n, &c->report, err);
+	if (!result && c->config.baseline && strcmp(c->baseline.program, c->measure->program) != 0)
+		result = measure_note(c->measure, err, "the baseline is of '%s', the recording of '%s'",
+		    c->baseline.program, c->measure->program);
 	if (!result)
 		result = gate_judge(
 		    &c->gate, c->measure, &c->config, c->config.baseline ? &c->baseline : NULL, time(NULL), err);

@@ -175,6 +175,12 @@ static void warn_of_files(const struct operations *o, struct report_warnings *wa
 		if (!o->traces[i]->complete)
 			report_add_warning(warnings, "'%s' is incomplete: %s; operations count up to there",
 			    o->traces[i]->path, o->traces[i]->damage[0] ? o->traces[i]->damage : "it has no end");
+	for (size_t i = 0; i < o->n_traces; i++)
+		if (o->traces[i]->counters[TIDEMARK_COUNTER_LOST_NAMES])
+			report_add_warning(warnings,
+			    "'%s': %" PRIu64
+			    " marks or operations are without their names, for which there was no room",
+			    o->traces[i]->path, o->traces[i]->counters[TIDEMARK_COUNTER_LOST_NAMES]);
 }
 
 void op_report_warn(const struct op_report *r, struct report_warnings *warnings)

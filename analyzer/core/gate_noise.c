@@ -13,8 +13,8 @@ static const double least[] = {
     [METRIC_ALLOCATIONS] = 100,
     [METRIC_ALLOCATED] = 4e3,
     [METRIC_TEMPORARY] = 100,
-    [METRIC_RATE] = 10, /* the bounds tell noise apart */
-    [METRIC_RATE_OF] = 10,
+    [METRIC_RATE] = 100, /* threads that start a little later each time */
+    [METRIC_RATE_OF] = 100,
 };
 
 double noise_limit(enum metric_kind kind, const struct baseline_metric *was, double percent)

@@ -77,11 +77,23 @@ static void list_names(const struct measure *m, char *text, size_t n)
 			    text + used, n - used, "%s'%s'", used ? ", " : "", m->metrics[i].operation);
 }
 
+static bool all_are_whole(const struct measure *m)
+{
+	for (size_t i = 0; i < m->n_sessions; i++)
+		if (m->sessions[i].torn || m->sessions[i].lost_events)
+			return false;
+	return true;
+}
+
 int gate_rate_missing(struct judging *j, struct gate_check *check, const char *operation)
 {
 	char names[400];
 	bool any = j->gate->measure->n_metrics > METRIC_FIXED;
 	list_names(j->gate->measure, names, sizeof(names));
+	if (!all_are_whole(j->gate->measure))
+		return gate_check_conclude(j, check, VERDICT_INCOMPLETE,
+		    "leaked per 100 %s%s%s: none of them in what there is of the recording", operation ? "'" : "",
+		    operation ? operation : "operations", operation ? "'" : "");
 	if (!any)
 		return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE,
 		    "leaked per 100 operations: no operation was recorded; mark them with tidemark mark --ops, "

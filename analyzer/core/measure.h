@@ -102,6 +102,10 @@ int measure_read(struct measure **out, const char *const *paths, size_t n_paths,
     struct err *err);
 void measure_free(struct measure *measure);
 
+/* Add a sentence to the notes. errors: MEMORY */
+int measure_note(struct measure *measure, struct err *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Find a metric by its name. returns: NULL when there is none */
 const struct metric *measure_find(const struct measure *measure, const char *name);
 

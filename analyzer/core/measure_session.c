@@ -61,6 +61,10 @@ static int judge_file(struct reading *r, const struct profile *profile, struct e
 	if (!result && profile->totals.lost_events)
 		result = measure_note(r->measure, err, "'%s' lost %llu events", trace->path,
 		    (unsigned long long)profile->totals.lost_events);
+	if (!result && trace->counters[TIDEMARK_COUNTER_LOST_NAMES])
+		result = measure_note(r->measure, err,
+		    "'%s': %llu marks or operations are without their names, for which there was no room", trace->path,
+		    (unsigned long long)trace->counters[TIDEMARK_COUNTER_LOST_NAMES]);
 	return result;
 }
 

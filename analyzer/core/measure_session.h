@@ -8,10 +8,6 @@
 /* Add the figures and stacks of session `index`, whose paths are known. errors: those of trace_open, MEMORY */
 int measure_session_read(struct measure *measure, size_t index, const struct measure_options *options, struct err *err);
 
-/* Add a sentence to the notes. errors: MEMORY */
-int measure_note(struct measure *measure, struct err *err, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /* Find or make the metric of an operation's rate, NULL: of the total's. returns: NULL when memory is short */
 struct metric *measure_rate_metric(struct measure *measure, const char *operation);
 
