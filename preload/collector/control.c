@@ -239,6 +239,13 @@ static void turn_away(void)
 	control.spare_fd = dup(control.listen_fd);
 }
 
+/* An image that execs has said so before the next one connects; it must be heard first. */
+static void hear_earlier(void)
+{
+	for (struct connection *c = control.connections; c; c = c->next)
+		read_connection(c);
+}
+
 static void accept_all(void)
 {
 	for (;;) {
@@ -258,6 +265,7 @@ static void accept_all(void)
 			continue;
 		}
 		c->fd = fd;
+		hear_earlier();
 		struct connection **last = &control.connections;
 		while (*last)
 			last = &(*last)->next;

@@ -1,6 +1,7 @@
 /* A launcher that reaps orphans (as init of a container does) and waits until it has no child left: the recorder hangs
  * nothing on it that never ends.
  *
+ * expect: files 2
  * expect: site orphan_work allocations 0
  * expect: leaf work allocations 5 leaked_blocks 5
  * expect[last]: leaf orphan_work allocations 4 leaked_blocks 4
