@@ -31,7 +31,7 @@ static bool connects(const struct addrinfo *address)
 /* Does anybody listen there? errors: USAGE when it is no port */
 static int port_listens(const char *port, struct err *err)
 {
-	char host[256] = "localhost";
+	char host[256] = ""; /* this machine */
 	const char *colon = strrchr(port, ':');
 	const char *number = colon ? colon + 1 : port;
 	struct addrinfo *list, wanted = {.ai_socktype = SOCK_STREAM};
@@ -40,7 +40,7 @@ static int port_listens(const char *port, struct err *err)
 		snprintf(host, sizeof(host), "%.*s", (int)(colon - port), port);
 	if (!*number || strspn(number, "0123456789") != strlen(number))
 		return err_set(err, TIDEMARK_ERR_USAGE, "'%s' is no port; PORT or HOST:PORT is one", port);
-	int error = getaddrinfo(host, number, &wanted, &list);
+	int error = getaddrinfo(*host ? host : NULL, number, &wanted, &list);
 	if (error)
 		return err_set(err, TIDEMARK_ERR_USAGE, "cannot find '%s': %s", port, gai_strerror(error));
 	for (struct addrinfo *address = list; address && !listens; address = address->ai_next)

@@ -1,7 +1,9 @@
 //! A Rust program with operations: its trace holds exactly these calls, and nothing that they allocated.
 
 fn leak() {
-    std::mem::forget(std::hint::black_box(vec![7u8; 41]));
+    let block = vec![7u8; 41];
+    unsafe { std::ptr::read_volatile(block.as_ptr()) }; // or the compiler would leave the allocation out
+    std::mem::forget(block);
 }
 
 fn main() {

@@ -30,7 +30,7 @@ def free_port():
 def shape(text):
     """The lines without what may differ from run to run."""
     lines = [re.sub(r"\s+", " ", re.sub(r"\d[\d,.]*( ?(B|kB|MB|ms|s)\b)?", "#", line)).rstrip() for line in text.splitlines()]
-    return [line for line in lines if not line.endswith("[libc.so.#]")]
+    return [line for line in lines if not line.endswith("[libc.so.#]") and not line.startswith(" libc.so.#")]
 
 
 def run(blocks, top):
