@@ -203,7 +203,9 @@ static enum life look_for_end(struct process *p)
 		close_process(p);
 		return LIFE_CLOSED;
 	}
-	if (has_execed(p)) {
+	/* The next image may be about to speak up. */
+	bool is_news = p->no_rings_since_ns && now - p->no_rings_since_ns < EXEC_NEWS_NS;
+	if (!is_news && has_execed(p)) {
 		ends_by_exec(p, false);
 		return LIFE_CLOSED;
 	}
