@@ -49,6 +49,7 @@ struct tidemark_shm {
 	uint32_t suppressions_string; /* what __lsan_default_suppressions() returned; 0: none */
 	uint32_t maps_recorded; /* 1: mmap and munmap are recorded */
 	uint32_t reserved;
+	uint64_t argv; /* address of the argument vector, on the initial stack: tells this image from the next of its pid */
 	char shim_version[32];
 
 	struct tidemark_area procs;     /* struct tidemark_proc[TIDEMARK_MAX_PROCS] */

@@ -207,17 +207,23 @@ static uint64_t drain_all(void)
 	return all;
 }
 
+/* Does it run the program that is recorded? */
+static bool runs_image(const struct process *p)
+{
+	return p->state == PROCESS_LIVE && !p->dead_since_ns && !p->execed_since_ns &&
+	       !(p->had_rings && p->no_rings_since_ns);
+}
+
 static void care_for_process(struct process *p)
 {
 	uint64_t now = drain_state.now_ns;
 	bool exiting = atomic_load_explicit(&image_proc(p->image, p->slot)->exit_status_known, memory_order_relaxed);
-	bool execed = p->had_rings && p->no_rings_since_ns;
-	if (p->state == PROCESS_LIVE && !p->dead_since_ns && !execed)
+	if (runs_image(p))
 		process_sample(p);
 	watch_names(p);
 	if (exiting && !p->smaps_at_exit && now - p->start_ns > BRIEF_NS)
 		p->smaps_at_exit = p->wants_smaps = true;
-	if ((p->wants_smaps || now >= p->next_smaps_ns) && p->pid > 0 && !p->dead_since_ns) {
+	if ((p->wants_smaps || now >= p->next_smaps_ns) && p->pid > 0 && runs_image(p)) {
 		p->wants_smaps = false;
 		p->next_smaps_ns = now + p->smaps_wait_ns;
 		p->smaps_wait_ns = p->smaps_wait_ns < SMAPS_MAX_WAIT_NS ? 2 * p->smaps_wait_ns : SMAPS_MAX_WAIT_NS;
@@ -235,7 +241,7 @@ static void take_smaps(void)
 {
 	for (struct smaps_job *job; (job = events_take_smaps()); free(job)) {
 		struct process *p = control_find_serial(job->serial);
-		if (p && job->ok && !p->dead_since_ns)
+		if (p && job->ok && !p->dead_since_ns && !p->execed_since_ns)
 			process_add_smaps(p, &job->smaps, job->ns);
 	}
 }

@@ -362,7 +362,7 @@ static bool dead_are_written(void)
 	for (struct image *image = control_images; image; image = image->next)
 		for (uint32_t slot = 0; slot < image_slots_used(image); slot++) {
 			const struct process *p = image->processes[slot];
-			n_alive += p && !p->dead_since_ns && !p->no_rings_since_ns;
+			n_alive += p && !p->dead_since_ns && (!p->no_rings_since_ns || p->execed_since_ns);
 		}
 	return writer_open_files() <= n_alive;
 }

@@ -23,6 +23,8 @@
 #define ROOT_STATUS_WAIT_NS (5000 * MS)
 #define NO_RINGS_NS (20 * MS)
 #define EXEC_NEWS_NS (20 * MS) /* for a next image of a dead child's pid to speak up: then the child ended by exec */
+#define NEXT_IMAGE_NS (1000 * MS) /* the same of a live pid that runs another program: loading takes its time */
+#define MAX_ARGUMENT_BYTES (8ull << 20) /* above the kernel's limit, far below what the stack's place is random by */
 #define NEVER_RINGS_NS (1000 * MS) /* from the claim of a slot to its first ring are microseconds */
 #define MAPPED_FIRST_NS (5 * MS)
 #define MAPPED_MAX_NS (200 * MS)
@@ -64,8 +66,9 @@ void ends_by_exec(struct process *p, bool is_followed)
 	drain_rest(p);
 	p->end_reason = TIDEMARK_END_EXEC;
 	p->end_value = is_followed;
-	if (!p->dead_since_ns)
-		p->dead_since_ns = p->no_rings_since_ns;
+	uint64_t since_ns = p->no_rings_since_ns ? p->no_rings_since_ns : p->execed_since_ns;
+	if (since_ns)
+		p->dead_since_ns = since_ns;
 	if (p->pidfd >= 0 && events_linger(p->pidfd, p->pid) == 0)
 		p->pidfd = -1;
 	close_process(p);
@@ -129,9 +132,16 @@ static bool is_own_code(const struct image *image, uint64_t address)
 	return true;
 }
 
+/* May the image's initial stack start at this address? The loader may have moved the arguments. */
+static bool is_own_stack(const struct image *image, uint64_t address)
+{
+	uint64_t argv = image->shm->argv;
+	return address <= argv + MAX_ARGUMENT_BYTES && argv <= address + MAX_ARGUMENT_BYTES;
+}
+
 /* A live pid whose rings all lost their owners, or whose rings cannot tell: does it run another program by now? Perhaps
  * it did so before it was looked at first. */
-static bool has_execed(struct process *p)
+static bool has_execed(const struct process *p)
 {
 	struct procfs_stat now;
 	const struct procfs_stat *first = &p->first_stat;
@@ -140,7 +150,7 @@ static bool has_execed(struct process *p)
 		return false;
 	if (first->start_code > 1 && now.start_code > 1)
 		return first->start_code != now.start_code || first->start_stack != now.start_stack ||
-		       !is_own_code(p->image, now.start_code);
+		       !is_own_code(p->image, now.start_code) || !is_own_stack(p->image, now.start_stack);
 	return !p->n_rings && strcmp(first->comm, now.comm) != 0;
 }
 
@@ -203,9 +213,11 @@ static enum life look_for_end(struct process *p)
 		close_process(p);
 		return LIFE_CLOSED;
 	}
-	/* The next image may be about to speak up. */
-	bool is_news = p->no_rings_since_ns && now - p->no_rings_since_ns < EXEC_NEWS_NS;
-	if (!is_news && has_execed(p)) {
+	if (!p->execed_since_ns && has_execed(p)) {
+		drain_rest(p);
+		p->execed_since_ns = now;
+	}
+	if (p->execed_since_ns && now - p->execed_since_ns >= NEXT_IMAGE_NS) {
 		ends_by_exec(p, false);
 		return LIFE_CLOSED;
 	}
@@ -226,6 +238,10 @@ bool ends_look(struct process *p)
 	}
 	if (p->forked && drain_state.now_ns - p->dead_since_ns < EXEC_NEWS_NS)
 		return false;
+	if (p->execed_since_ns) {
+		ends_by_exec(p, false);
+		return true;
+	}
 	if (!find_end(p))
 		return false;
 	close_process(p);

@@ -106,6 +106,7 @@ struct process {
 	/* ends */
 	uint64_t dead_since_ns;     /* 0: alive; written by control, too */
 	uint64_t no_rings_since_ns; /* all of its rings lost their owners; 0: not so */
+	uint64_t execed_since_ns;   /* it runs a program that has not spoken up; 0: not so */
 	uint64_t next_check_ns;
 	bool had_rings;
 	uint32_t end_reason, end_value;

@@ -178,6 +178,7 @@ static int prepare(int argc, char **argv)
 	clock_start();
 	shm->depth_limit = options.depth;
 	shm->maps_recorded = options.mmap;
+	shm->argv = (uintptr_t)argv;
 	uint32_t exe = put_exe(), cmdline = put_cmdline(argc, argv, &bytes);
 	bounds_init(getauxval(AT_EXECFN) ? getauxval(AT_EXECFN) : (uintptr_t)argv);
 	if (!slot_init(options.children, exe, cmdline, bytes) || !threads_init()) {
