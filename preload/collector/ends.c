@@ -139,8 +139,8 @@ static bool is_own_stack(const struct image *image, uint64_t address)
 	return address <= argv + MAX_ARGUMENT_BYTES && argv <= address + MAX_ARGUMENT_BYTES;
 }
 
-/* A live pid whose rings all lost their owners, or whose rings cannot tell: does it run another program by now? Perhaps
- * it did so before it was looked at first. */
+/* A live pid whose rings all lost their owners, or whose rings cannot tell: does it run another program by now? It may
+ * have done so before, or while, it was looked at first. */
 static bool has_execed(const struct process *p)
 {
 	struct procfs_stat now;
@@ -148,9 +148,9 @@ static bool has_execed(const struct process *p)
 	if (p->pid <= 0 || !(p->n_rings ? has_raw_rings_only(p) : p->no_rings_since_ns) ||
 	    procfs_stat(p->pid, &now) < 0)
 		return false;
-	if (first->start_code > 1 && now.start_code > 1)
-		return first->start_code != now.start_code || first->start_stack != now.start_stack ||
-		       !is_own_code(p->image, now.start_code) || !is_own_stack(p->image, now.start_stack);
+	if (now.start_code > 1)
+		return !is_own_code(p->image, now.start_code) || !is_own_stack(p->image, now.start_stack) ||
+		       (first->start_code > 1 && first->start_stack != now.start_stack);
 	return !p->n_rings && strcmp(first->comm, now.comm) != 0;
 }
 
