@@ -12,7 +12,7 @@
 
 static const double ageing_divisor[ESTIMATE_AGEINGS] = {16, 8, 4, 2};
 
-enum { SURVIVORS_PER_LATE_DEATH = 8, POOL_MAX_BATCHES = 3, N_CLASSES = RATE_STEADY + 1 };
+enum { SURVIVORS_PER_LATE_DEATH = 8, ELDEST_DEATHS = 3, POOL_MAX_BATCHES = 3, N_CLASSES = RATE_STEADY + 1 };
 
 struct group {          /* stacks of one ageing and class */
 	double *bytes;  /* surviving bytes by batch of birth */
@@ -86,6 +86,11 @@ static size_t batch_of(const struct estimate_plan *plan, double birth)
 	return j < plan->n_batches ? j : plan->n_batches - 1;
 }
 
+static bool is_eldest(const struct estimate_plan *plan, double birth, int part)
+{
+	return birth < plan->n_ops / (2 << part);
+}
+
 void estimate_count_death(const struct estimate_plan *plan, struct estimate_deaths *deaths, double birth, double age)
 {
 	if (age <= plan->n_ops / 32)
@@ -94,6 +99,8 @@ void estimate_count_death(const struct estimate_plan *plan, struct estimate_deat
 	size_t j = batch_of(plan, birth);
 	for (int a = 0; a < ESTIMATE_AGEINGS; a++)
 		deaths->late[a] += j >= plan->warm && j < plan->end[a] && age > plan->n_ops / ageing_divisor[a] / 2;
+	for (int part = 0; part < ESTIMATE_ELDEST; part++)
+		deaths->eldest[part] += is_eldest(plan, birth, part) && age > plan->n_ops / 2;
 }
 
 static int allocate_series(struct run *r)
@@ -122,9 +129,24 @@ static void group_add(struct group *g, const struct run *r, size_t end, double e
 	}
 }
 
+/* Whether the oldest blocks died, and few are as old as they became: a list with room for most of the run, whose entries all
+ * die in their turn. The warm-up has to be looked at for it, because what came later has not had the time to die. */
+static bool are_still_to_die(const struct run *r, const struct survivors *s)
+{
+	for (int part = 0; part < ESTIMATE_ELDEST; part++) {
+		uint64_t died = s->deaths->eldest[part], stayed = 0;
+		while (stayed < s->n && is_eldest(r->plan, s->blocks[stayed].birth, part))
+			stayed++;
+		if (died >= ELDEST_DEATHS && stayed < SURVIVORS_PER_LATE_DEATH * died)
+			return true;
+	}
+	return false;
+}
+
 /* Smallest ageing beyond which deaths are rare beside survivors. *settled: one was found; *n: its survivors. */
 static int choose_ageing(const struct run *r, const struct survivors *s, bool *settled, uint64_t *n)
 {
+	bool doomed = are_still_to_die(r, s);
 	for (int a = 0;; a++) {
 		*n = 0;
 		for (size_t i = 0; i < s->n; i++) {
@@ -132,7 +154,7 @@ static int choose_ageing(const struct run *r, const struct survivors *s, bool *s
 			*n += j >= r->plan->warm && j < r->plan->end[a];
 		}
 		uint64_t late = s->deaths->late[a];
-		*settled = (a == 0 && late == 0) || *n >= SURVIVORS_PER_LATE_DEATH * (late + 2);
+		*settled = !doomed && ((a == 0 && late == 0) || *n >= SURVIVORS_PER_LATE_DEATH * (late + 2));
 		if (*settled || a == ESTIMATE_AGEINGS - 1)
 			return a;
 	}

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #define ESTIMATE_AGEINGS 4       /* ages N/16, N/8, N/4, N/2 */
+#define ESTIMATE_ELDEST 5        /* births in the first N/2, N/4, N/8, N/16, N/32 */
 #define ESTIMATE_MIN_OPS 1000.0  /* below: nothing is said */
 #define ESTIMATE_MIN_BATCHES 4   /* that count: with fewer, which only coarse marks can cause, nothing is said */
 #define ESTIMATE_MIN_PASS 3000.0 /* below: the upper bound is infinite */
@@ -45,7 +46,8 @@ struct estimate_block {
 /* The blocks of one stack that were freed before the end of the last operation, at an age above n_ops / 32. */
 struct estimate_deaths {
 	uint64_t all;
-	uint64_t late[ESTIMATE_AGEINGS]; /* see estimate_count_death */
+	uint64_t late[ESTIMATE_AGEINGS];  /* see estimate_count_death */
+	uint64_t eldest[ESTIMATE_ELDEST]; /* at an age above n_ops / 2, by how early they were born */
 };
 
 /* Count a death if it matters: call it for every block freed before the end of the last operation.

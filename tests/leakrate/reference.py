@@ -14,6 +14,7 @@ import numpy as np
 Z = 2.3263  # 99 % one-sided
 MIN_OPS, MIN_PASS = 1000, 3000
 AGEINGS = (16, 8, 4, 2)  # ages n_ops / 16 ...
+ELDEST = (2, 4, 8, 16, 32)  # births in the first n_ops / 2 ...
 ALWAYS = math.inf
 
 
@@ -162,14 +163,23 @@ class Reading:
         self.groups, self.recent, self.classes = {}, 0., {}
         self.pool = Group(plan.end(16))
 
+    def still_to_die(self, stack):
+        """Whether the oldest blocks died, and few are as old as they became: a list with room for most of the run."""
+        for part in ELDEST:
+            eldest = stack & (self.birth < self.plan.n_ops / part)
+            died = int((eldest & ~self.alive & (self.age > self.plan.n_ops / 2)).sum())
+            if died >= 3 and int((eldest & self.alive).sum()) < 8 * died:
+                return True
+        return False
+
     def ageing(self, stack):
         """Smallest age beyond which deaths are rare beside survivors: (divisor, whether it was found, survivors)."""
-        plan = self.plan
+        plan, doomed = self.plan, self.still_to_die(stack)
         for a in AGEINGS:
             window = stack & (self.batch >= plan.warm) & (self.batch < plan.end(a))
             survivors = int((window & self.alive).sum())
             late = int((window & ~self.alive & (self.age > plan.n_ops / a / 2)).sum())
-            if (a == 16 and late == 0) or survivors >= 8 * (late + 2):
+            if not doomed and ((a == 16 and late == 0) or survivors >= 8 * (late + 2)):
                 return a, True, survivors
         return a, False, survivors
 

@@ -46,6 +46,14 @@ def cache(chance, n):
     return freed(every(n) + .5, 499.9, 1024, 1, n), 0
 
 
+def history(share):
+    """The last so many requests: as many as come in this share of the run."""
+    def case(chance, n):
+        return freed(every(n) + .5, share * n, 512, 1, n), 0
+    case.__name__ = f"history_{share * 100:.0f}"
+    return case
+
+
 def coupons(chance, n, kinds, size, weights=None, stack=1):
     """A cache without eviction: each kind is kept when it is seen for the first time."""
     drawn = chance.integers(0, kinds, n) if weights is None else chance.choice(kinds, n, p=weights)
@@ -160,6 +168,21 @@ def lru(chance, n, forgets=0.):
             if chance.random() >= forgets:
                 death[block] = i + .6
     return blocks(1, size, np.array(birth), np.array(death))
+
+
+def lru_late(chance, n):
+    """Full for the last fifth of the run only."""
+    room, entries, birth, death = n // 5, OrderedDict(), [], []
+    for i, key in enumerate(chance.zipf(1.2, n) % (4 * room)):
+        if key in entries:
+            entries.move_to_end(key)
+            continue
+        entries[key] = len(birth)
+        birth.append(i + .3)
+        death.append(NEVER)
+        if len(entries) > room:
+            death[entries.popitem(False)[1]] = i + .6
+    return blocks(1, 800, birth, death), 0
 
 
 def lru_clean(chance, n):
@@ -329,7 +352,7 @@ def mixture(chance, n):
 
 CASES = {f.__name__: f for f in (
     clean, cache, fill_20, fill_1000, fill_5000, fill_zipf, noise, plateau, saw, sessions_300, sessions_1000, sessions_pareto, bursts_lognormal,
-    threads, threads_leak, threads_in_step, lru_clean, lru_forgets, lazy, many_clean, second_phase, steady, regular_50, regular_400, random_50, random_400,
+    *(history(share) for share in (.5, .7, .8, .9, .95, .99)), threads, threads_leak, threads_in_step, lru_late, lru_clean, lru_forgets, lazy, many_clean, second_phase, steady, regular_50, regular_400, random_50, random_400,
     random_2000, clusters, heavy_pareto, heavy_lognormal, starts_late, starts_last, stops, on_and_off, vector, regrow, split, many_stacks,
     fill_and_steady, fill_same_stack, noise_and_steady, noise_same_stack, sessions_same_stack, cache_and_sparse, mixture)}
 

@@ -152,6 +152,16 @@ static NOINLINE void fifo_cache(uint32_t i)
 	entries[i % 500] = take(1024);
 }
 
+/* The last requests, as many as come in 19 of 20 parts of the run. */
+static NOINLINE void history(uint32_t i)
+{
+	static void *entries[MAX_OPERATIONS];
+	uint32_t room = (uint32_t)(n_operations * 19ull / 20);
+	if (i >= room)
+		give(entries[i % room], 512);
+	entries[i % room] = take(512);
+}
+
 /* Least recently used goes first; keys by Zipf's law, sizes by key, at most 512 kB. */
 enum { LRU_KEYS = 4000 };
 static double lru_upto[LRU_KEYS];
@@ -587,6 +597,7 @@ static const struct mode modes[] = {
 	{"sparse-50", {sparse_50}, 8192, NULL, ""},
 	{"sparse-400", {sparse_400}, 16384, NULL, ""},
 	{"cache", {fifo_cache}, 0, NULL, "none"},
+	{"history", {history}, 0, NULL, "turnover"},
 	{"lru", {lru_cache}, 0, NULL, ""},
 	{"filling", {filling_1000}, 0, NULL, ""},
 	{"filling-5000", {filling_5000}, 0, NULL, ""},
