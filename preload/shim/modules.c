@@ -9,8 +9,8 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <unistd.h>
 
+#include "exe.h"
 #include "shm.h"
 #include "sys.h"
 #include "unwind_probe.h"
@@ -40,7 +40,6 @@ struct object {
 
 static struct module *known;
 static _Atomic uint32_t n_known;
-static char exe_path[PATH_BYTES];
 static uint64_t main_phdr;
 static uint32_t main_phdrs;
 static uint64_t main_bias; /* 0 also where there is no PT_PHDR: not position independent */
@@ -236,7 +235,7 @@ static uint32_t put_relative(const char *name, size_t length)
 static uint32_t put_path(const struct object *o)
 {
 	if (is_main(o))
-		return shm_put_string(exe_path, strlen(exe_path));
+		return shm_put_string(exe_path(), strlen(exe_path()));
 	if (is_vdso(o))
 		return shm_put_string("[vdso]", 6);
 	size_t length = strnlen(o->name, PATH_BYTES);
@@ -540,7 +539,5 @@ bool modules_init(void)
 			main_bias = main_phdr - p->p_vaddr;
 	}
 	vdso_start = getauxval(AT_SYSINFO_EHDR);
-	ssize_t n = readlink("/proc/self/exe", exe_path, sizeof(exe_path) - 1);
-	exe_path[n > 0 ? n : 0] = 0;
 	return true;
 }

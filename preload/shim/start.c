@@ -10,11 +10,11 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 #include "bounds.h"
 #include "clock.h"
 #include "emit.h"
+#include "exe.h"
 #include "hooks_cxx.h"
 #include "hooks_jemalloc.h"
 #include "hooks_map.h"
@@ -81,16 +81,6 @@ static void name_only_process(void)
 }
 
 /* --- what the collector wants to know --- */
-
-static uint32_t put_exe(void)
-{
-	char path[MAX_PATH];
-	long n = SYS4(readlinkat, AT_FDCWD, "/proc/self/exe", path, sizeof(path));
-	if (n > 0 && n < MAX_PATH)
-		return shm_put_string(path, (size_t)n);
-	const char *name = (const char *)getauxval(AT_EXECFN);
-	return name ? shm_put_string(name, strnlen(name, MAX_PATH)) : 0;
-}
 
 static uint64_t take_number(const char **at)
 {
@@ -179,7 +169,7 @@ static int prepare(int argc, char **argv)
 	shm->depth_limit = options.depth;
 	shm->maps_recorded = options.mmap;
 	shm->argv = (uintptr_t)argv;
-	uint32_t exe = put_exe(), cmdline = put_cmdline(argc, argv, &bytes);
+	uint32_t exe = shm_put_string(exe_path(), strlen(exe_path())), cmdline = put_cmdline(argc, argv, &bytes);
 	bounds_init(getauxval(AT_EXECFN) ? getauxval(AT_EXECFN) : (uintptr_t)argv);
 	if (!slot_init(options.children, exe, cmdline, bytes) || !threads_init()) {
 		SYS1(close, memfd);
