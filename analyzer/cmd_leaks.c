@@ -67,6 +67,19 @@ static void print_sum(const struct term *term, const char *name, const struct le
 	    count_text(blocks, sum->blocks), plural(sum->blocks), remark);
 }
 
+/* Whose a suppression is and how long it holds, after its pattern. */
+static void print_origin(const struct term *term, const struct suppression *s)
+{
+	fprintf(term->out, " (%s", s->source);
+	if (s->owner) {
+		fputs(", owner ", term->out);
+		term_text(term, s->owner, 60);
+	}
+	if (s->until[0])
+		fprintf(term->out, ", %s %s", suppression_expired(s, time(NULL)) ? "EXPIRED on" : "until", s->until);
+	fputs(")\n", term->out);
+}
+
 static void print_suppressions(const struct term *term, const struct leaks_report *l)
 {
 	size_t n_unused = 0;
@@ -77,7 +90,7 @@ static void print_suppressions(const struct term *term, const struct leaks_repor
 			fprintf(term->out, "%12s %10s in %" PRIu64 " block%s by leak:", "", size_text(bytes, s->bytes),
 			    s->blocks, plural(s->blocks));
 			term_text(term, s->pattern, 120);
-			fprintf(term->out, " (%s)\n", s->source);
+			print_origin(term, s);
 		} else if (strcmp(s->source, "built-in") != 0) {
 			n_unused++;
 		}
@@ -91,7 +104,7 @@ static void print_suppressions(const struct term *term, const struct leaks_repor
 			continue;
 		fputs("    leak:", term->out);
 		term_text(term, s->pattern, 120);
-		fprintf(term->out, " (%s)\n", s->source);
+		print_origin(term, s);
 	}
 }
 
@@ -105,8 +118,13 @@ static void print_text(const struct leaks_report *l)
 	term_init(&term, stdout);
 	report_print_warnings(&term, &l->report);
 	term_text(&term, report_title(&l->report, title, sizeof(title)), 200);
-	fputs(
-	    window ? ": blocks born in the window and alive at its end\n\n" : ": blocks alive at the end\n\n", stdout);
+	fputs(window ? ": blocks born in the window and alive at its end\n" : ": blocks alive at the end\n", stdout);
+	if (l->report.profile->trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_EXEC && !options->to &&
+	    l->report.profile->totals.leaked_blocks)
+		fputs("the process ended by exec, which took these blocks with it: few programs free theirs before\n",
+		    stdout);
+	report_print_others(&term, &l->report);
+	putchar('\n');
 	if (l->grouped)
 		group_leaks_print(&term, &l->groups, l->with_runtime,
 		    report_text_limit(options, l->groups.groups.n_items, TEXT_GROUPS));
@@ -164,6 +182,9 @@ static json_t *json_suppression(const struct suppression *s)
 	json_t *item = json_object();
 	json_object_set_new(item, "pattern", json_text(s->pattern));
 	json_object_set_new(item, "source", json_text(s->source));
+	json_object_set_new(item, "owner", s->owner ? json_text(s->owner) : json_null());
+	json_object_set_new(item, "until", s->until[0] ? json_string(s->until) : json_null());
+	json_object_set_new(item, "expired", json_boolean(suppression_expired(s, time(NULL))));
 	json_object_set_new(item, "stacks", json_count(s->stacks));
 	json_object_set_new(item, "blocks", json_count(s->blocks));
 	json_object_set_new(item, "bytes", json_count(s->bytes));

@@ -280,6 +280,14 @@ static json_t *json_recordings(const struct operations *o)
 	return list;
 }
 
+static json_t *json_others(const struct op_report *r)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < r->others.n_items; i++)
+		json_array_append_new(list, json_text(r->others.items[i]));
+	return list;
+}
+
 static json_t *json_document(struct op_report *r)
 {
 	const struct operations *o = r->operations;
@@ -292,6 +300,7 @@ static json_t *json_document(struct op_report *r)
 		json_array_append_new(names, json_entry(r, &o->names[i]));
 	json_object_set_new(document, "schema", json_string(SCHEMA));
 	json_object_set_new(document, "recordings", json_recordings(o));
+	json_object_set_new(document, "others_of_session", json_others(r));
 	json_object_set_new(document, "complete", json_boolean(o->complete));
 	json_object_set_new(document, "lost_events", json_count(o->lost_events));
 	json_object_set_new(document, "warnings", said);

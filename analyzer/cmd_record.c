@@ -15,6 +15,7 @@
 #include "cmd.h"
 #include "launch/recording.h"
 #include "launch/run.h"
+#include "launch/session_files.h"
 #include "launch/target.h"
 
 #define OWN_FAILURE 125 /* as env(1), timeout(1) and nohup(1) */
@@ -124,6 +125,24 @@ static void say_losses(const struct recording *recording, const struct record_op
 		say("events were lost; tidemark summary says how many");
 }
 
+/* Where the trace is, and how many there are besides. */
+static void say_trace(const struct recording *recording)
+{
+	struct session_files others;
+	char earlier[64] = "", children[64] = "";
+	const char *given = recording->trace;
+	size_t n_children = 0;
+	if (!session_files_others(&others, &given, 1, NULL) && others.n_items > recording->n_earlier)
+		n_children = others.n_items - recording->n_earlier;
+	session_files_release(&others);
+	if (recording->n_earlier)
+		snprintf(earlier, sizeof(earlier), "%u of the process's earlier images", recording->n_earlier);
+	if (n_children)
+		snprintf(children, sizeof(children), "%zu of processes that it started", n_children);
+	say("trace in '%s'%s%s%s%s%s", short_path(recording->trace), *earlier || *children ? ", and " : "", earlier,
+	    *earlier && *children ? " and " : "", children, *earlier || *children ? " beside it" : "");
+}
+
 /* returns: whether the recording is whole, as far as is known */
 static bool say_outcome(const struct outcome *outcome, const struct record_options *options, const char *name)
 {
@@ -136,11 +155,8 @@ static bool say_outcome(const struct outcome *outcome, const struct record_optio
 		    session_fate(&recording->session, fate));
 	else
 		say_losses(recording, options, name);
-	if (!options->quiet && recording->trace[0] && recording->n_earlier)
-		say("trace in '%s', and %u of the process's earlier images beside it", short_path(recording->trace),
-		    recording->n_earlier);
-	else if (!options->quiet && recording->trace[0])
-		say("trace in '%s'", short_path(recording->trace));
+	if (!options->quiet && recording->trace[0])
+		say_trace(recording);
 	return recording->done && recording->bits == 0;
 }
 

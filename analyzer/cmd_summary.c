@@ -51,10 +51,12 @@ static void print_heading(const struct summary_report *s)
 		fputs(room == 200 ? ": " : " ", stdout);
 		room -= print_word(&s->term, command, room - 3) + 1;
 	}
-	printf("\nrecorded for %s; the process %s%s\n\n",
+	printf("\nrecorded for %s; the process %s%s\n",
 	    time_text(time, s->report.profile->totals.end_tick * TIDEMARK_TICK_NS), end_text(trace, end, sizeof(end)),
 	    trace->header.flags & TIDEMARK_FILE_FORKED ? "; it was forked, its parent's blocks are not counted here"
 	                                               : "");
+	report_print_others(&s->term, &s->report);
+	putchar('\n');
 }
 
 static int compare_peaks(const void *left, const void *right)

@@ -13,7 +13,6 @@
 #include "base/array.h"
 #include "launch/git.h"
 #include "measuring.h"
-#include "tidemark/trace.h"
 
 static int no_memory(struct err *err)
 {
@@ -118,7 +117,7 @@ static size_t sessions_of(const json_t *document, const json_t *metrics)
 static int add_document(
     struct history_input *input, const char *path, const json_t *document, const char *benchmark, struct err *err)
 {
-	const json_t *metrics = json_object_get(document, "metrics");
+	const json_t *metrics = json_object_get(document, "metrics"), *sessions = json_object_get(document, "sessions");
 	const char *schema = text_of(document, "schema"), *verdict = text_of(document, "verdict");
 	const char *program = text_of(document, "program");
 	if (!schema || strncmp(schema, "tidemark/gate/", 14) != 0 || !json_is_array(metrics))
@@ -132,8 +131,10 @@ static int add_document(
 		    err, TIDEMARK_ERR_USAGE, "'%s' does not say which program it is about: add --benchmark NAME", path);
 	size_t n_sessions = sessions_of(document, metrics);
 	for (size_t i = 0; i < n_sessions; i++) {
-		struct history_run *run =
-		    new_run(input, benchmark ? benchmark : program, NULL, json_array_size(metrics));
+		/* Where the document does not tell its sessions apart, its one run is none of them. */
+		const char *id =
+		    json_array_size(sessions) == n_sessions ? text_of(json_array_get(sessions, i), "id") : NULL;
+		struct history_run *run = new_run(input, benchmark ? benchmark : program, id, json_array_size(metrics));
 		if (!run || add_metrics(run, metrics, i, n_sessions) < 0)
 			return no_memory(err);
 		if (!run->n_figures)
@@ -143,19 +144,6 @@ static int add_document(
 }
 
 /* --- recordings --- */
-
-/* A session is one run, however often its files are added. returns: false when it cannot be read */
-static bool session_key(const char *path, char key[33])
-{
-	struct tidemark_file_header header;
-	FILE *file = fopen(path, "re");
-	bool read = file && fread(&header, sizeof(header), 1, file) == 1;
-	if (file)
-		fclose(file);
-	for (size_t i = 0; read && i < sizeof(header.session_id); i++)
-		snprintf(key + 2 * i, 3, "%02x", header.session_id[i]);
-	return read;
-}
 
 static int check_session(struct history_input *input, const struct measure_session *s, struct err *err)
 {
@@ -172,13 +160,13 @@ static int check_session(struct history_input *input, const struct measure_sessi
 static int add_session(
     struct history_input *input, const struct measure *m, size_t session, const char *benchmark, struct err *err)
 {
-	char key[33];
+	char key[SESSION_ID_TEXT_BYTES];
 	int result = check_session(input, &m->sessions[session], err);
 	if (result < 0)
 		return result;
-	bool has_key = session_key(m->sessions[session].paths[0], key);
-	struct history_run *run =
-	    new_run(input, benchmark ? benchmark : m->program, has_key ? key : NULL, m->n_metrics);
+	/* A session is one run, however often its files are added. */
+	struct history_run *run = new_run(
+	    input, benchmark ? benchmark : m->program, session_id_text(key, m->sessions[session].id), m->n_metrics);
 	for (size_t i = 0; run && i < m->n_metrics; i++) {
 		const struct metric *metric = &m->metrics[i];
 		bool alone = m->n_sessions == 1; /* bounds are of all sessions together */

@@ -5,6 +5,7 @@
 
 #include "base/say.h"
 #include "late_names.h"
+#include "launch/session_files.h"
 
 static int read_suppressions(struct suppressions *list, const struct report_options *options, struct err *err)
 {
@@ -14,6 +15,21 @@ static int read_suppressions(struct suppressions *list, const struct report_opti
 	if (!result && !options->no_built_in)
 		result =
 		    suppressions_add_text(list, suppressions_built_in, strlen(suppressions_built_in), "built-in", err);
+	return result;
+}
+
+/* What a session left beside the given files may be as much of the service as they are: said, and for documents kept. */
+static int find_others(struct measure *m, struct measure_session *session, struct err *err)
+{
+	char names[SESSION_FILES_TEXT_BYTES];
+	struct session_files others;
+	int result = session_files_others(&others, session->paths, session->n_paths, err);
+	if (!result && others.n_items)
+		result = measure_note(m, err, "beside '%s' the same session left %zu more recording%s, not given: %s",
+		    session->paths[0], others.n_items, others.n_items == 1 ? "" : "s",
+		    session_files_text(&others, names));
+	session->others = others.items;
+	session->n_others = others.n_items;
 	return result;
 }
 
@@ -43,6 +59,8 @@ int measuring_read(struct measure **out, const char *const *paths, size_t n_path
 		    .progress_arg = &progress};
 		result = measure_read(out, paths, n_paths, &wanted, err);
 	}
+	for (size_t i = 0; !result && i < (*out)->n_sessions; i++)
+		result = find_others(*out, &(*out)->sessions[i], err);
 	progress_release(&progress);
 	suppressions_release(&suppressions);
 	resolver_free(resolver);

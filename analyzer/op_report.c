@@ -139,7 +139,13 @@ int op_report_open(struct op_report *r, const char *const *paths, size_t n_paths
     struct err *err)
 {
 	*r = (struct op_report){.options = options};
-	return open_files(r, paths, n_paths, err);
+	int result = open_files(r, paths, n_paths, err);
+	if (!result) {
+		result = session_files_others(&r->others, paths, n_paths, err);
+		if (result < 0)
+			op_report_close(r);
+	}
+	return result;
 }
 
 int op_report_open_live(struct op_report *r, const char *const *paths, size_t n_paths,
@@ -157,6 +163,7 @@ void op_report_close(struct op_report *r)
 	}
 	free(r->files);
 	free(r->frames);
+	session_files_release(&r->others);
 	suppressions_release(&r->suppressions);
 	operations_free(r->operations);
 	resolver_free(r->resolver);
@@ -186,7 +193,7 @@ static void warn_of_files(const struct operations *o, struct report_warnings *wa
 void op_report_warn(const struct op_report *r, struct report_warnings *warnings)
 {
 	const struct operations *o = r->operations;
-	char count[SIZE_TEXT_BYTES];
+	char count[SIZE_TEXT_BYTES], names[SESSION_FILES_TEXT_BYTES];
 	warnings->n = 0;
 	warn_of_files(o, warnings);
 	if (o->marked_ops && o->n_names && o->total.count == o->marked_ops)
@@ -204,4 +211,8 @@ void op_report_warn(const struct op_report *r, struct report_warnings *warnings)
 	if (o->stray_ends)
 		report_add_warning(warnings, "%s operations ended that had never begun; they do not count",
 		    count_text(count, o->stray_ends));
+	if (r->others.n_items)
+		report_add_warning(warnings, "beside '%s' the same session left %zu more recording%s, not given: %s",
+		    o->traces[0]->path, r->others.n_items, r->others.n_items == 1 ? "" : "s",
+		    session_files_text(&r->others, names));
 }

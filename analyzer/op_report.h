@@ -4,6 +4,7 @@
 #define OP_REPORT_H
 
 #include "core/operations.h"
+#include "launch/session_files.h"
 #include "report.h"
 
 struct op_report_file {
@@ -19,7 +20,7 @@ struct op_report {
 	size_t n_files;
 	struct resolver *resolver;
 	struct suppressions suppressions;
-	bool has_suppressions; /* those of the files were added */
+	struct session_files others; /* of the session, not given; none while the files are being written */
 	bool failed;
 	struct err failure; /* inside a callback */
 	const struct frame_view **frames;

@@ -9,6 +9,7 @@
 #include "base/size.h"
 #include "cmd.h"
 #include "late_names.h"
+#include "launch/session_files.h"
 
 void report_options_release(struct report_options *options)
 {
@@ -251,6 +252,20 @@ void report_print_warnings(const struct term *term, const struct report *report)
 		fputc('\n', term->out);
 }
 
+void report_print_others(const struct term *term, const struct report *report)
+{
+	struct session_files others;
+	char names[SESSION_FILES_TEXT_BYTES];
+	const char *given = report->profile->trace->path;
+	if (!session_files_others(&others, &given, 1, NULL) && others.n_items) {
+		fprintf(term->out, "its session left %zu more recording%s beside it: ", others.n_items,
+		    others.n_items == 1 ? "" : "s");
+		term_text(term, session_files_text(&others, names), sizeof(names));
+		fputc('\n', term->out);
+	}
+	session_files_release(&others);
+}
+
 void report_say_warnings(const struct report *report)
 {
 	struct report_warnings warnings;
@@ -284,6 +299,18 @@ static json_t *json_command(const struct trace *trace)
 	return list;
 }
 
+static json_t *json_others(const struct trace *trace)
+{
+	struct session_files others;
+	const char *given = trace->path;
+	json_t *list = json_array();
+	if (!session_files_others(&others, &given, 1, NULL))
+		for (size_t i = 0; i < others.n_items; i++)
+			json_array_append_new(list, json_text(others.items[i]));
+	session_files_release(&others);
+	return list;
+}
+
 static json_t *json_recording(const struct trace *trace)
 {
 	const char *exe = trace->meta[TIDEMARK_META_EXE];
@@ -294,6 +321,7 @@ static json_t *json_recording(const struct trace *trace)
 	json_object_set_new(recording, "pid", json_count(trace->header.pid));
 	json_object_set_new(recording, "parent_pid", json_count(trace->header.parent_pid));
 	json_object_set_new(recording, "session", json_session(trace));
+	json_object_set_new(recording, "others_of_session", json_others(trace));
 	json_object_set_new(recording, "started", json_real((double)trace->header.start_real_ns / 1e9));
 	return recording;
 }

@@ -150,6 +150,9 @@ __attribute__((format(printf, 2, 3))) void report_add_warning(
 void report_print_warnings(const struct term *term, const struct report *report);
 void report_say_warnings(const struct report *report);
 
+/* A line about the recordings of other processes of the session, where they lie beside this one. */
+void report_print_others(const struct term *term, const struct report *report);
+
 /* The keys that every document begins with: schema, recording {file, program, ...}, complete, lost_events, warnings. */
 json_t *report_json_head(const struct report *report, const char *schema);
 

@@ -168,6 +168,7 @@ static void place(struct measure *m, const struct head *heads, size_t *session_o
 	if (session_of[file] == m->n_sessions)
 		m->n_sessions++;
 	struct measure_session *session = &m->sessions[session_of[file]];
+	memcpy(session->id, heads[file].header.session_id, sizeof(session->id));
 	session->paths[session->n_paths++] = m->paths[file];
 }
 
@@ -292,6 +293,9 @@ void measure_free(struct measure *m)
 	for (size_t i = 0; i < m->n_paths && m->sessions; i++) {
 		operations_free(m->sessions[i].operations);
 		free(m->sessions[i].paths);
+		for (size_t k = 0; k < m->sessions[i].n_others; k++)
+			free(m->sessions[i].others[k]);
+		free(m->sessions[i].others);
 	}
 	for (size_t i = 0; i < m->n_paths; i++)
 		free(m->paths[i]);
@@ -313,6 +317,13 @@ const struct metric *measure_find(const struct measure *m, const char *name)
 		if (!strcmp(m->metrics[i].name, name))
 			return &m->metrics[i];
 	return NULL;
+}
+
+const char *session_id_text(char text[SESSION_ID_TEXT_BYTES], const uint8_t id[16])
+{
+	for (int i = 0; i < 16; i++)
+		snprintf(text + 2 * i, 3, "%02x", id[i]);
+	return text;
 }
 
 const char *metric_text(char text[METRIC_TEXT_BYTES], enum metric_kind kind, double value)

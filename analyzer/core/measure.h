@@ -60,6 +60,9 @@ struct measure_stack {
 struct measure_session {
 	const char **paths; /* into measure.paths */
 	size_t n_paths;
+	uint8_t id[16];
+	char **others; /* files of it that were not given; owned, set by the caller of measure_read */
+	size_t n_others;
 	bool torn;            /* a file has no end, or stopped recording early */
 	uint64_t lost_events; /* > 0: figures may be wrong in both directions */
 	bool empty;           /* not one allocation was seen: nothing can be said of the heap */
@@ -117,6 +120,10 @@ const char *metric_unit(enum metric_kind kind);
 
 /* For people: "peak heap", "left per 100 operations"... */
 const char *metric_label(enum metric_kind kind);
+
+/* A session's id in hexadecimal, as documents have it. returns: text */
+#define SESSION_ID_TEXT_BYTES 33
+const char *session_id_text(char text[SESSION_ID_TEXT_BYTES], const uint8_t id[16]);
 
 /* The value for people, with its unit. returns: text */
 #define METRIC_TEXT_BYTES 48

@@ -19,6 +19,16 @@ struct session_files {
 int session_files_find(
     struct session_files *files, const char *template, pid_t pid, uint64_t start_ns, struct err *err);
 
+/* Find what the sessions of the given recordings left beside them and was not given: recordings of other processes, and of
+ * other images of a process. Copies of a given one are none. What cannot be read is passed over.
+ * errors: MEMORY
+ * cost:   reads the head of every file in the folders */
+int session_files_others(struct session_files *others, const char *const *given, size_t n, struct err *err);
+
+/* Their names for people, a few of them. returns: text */
+#define SESSION_FILES_TEXT_BYTES 300
+const char *session_files_text(const struct session_files *files, char text[SESSION_FILES_TEXT_BYTES]);
+
 void session_files_release(struct session_files *files);
 
 #endif

@@ -82,10 +82,15 @@ static json_t *json_recordings(const struct measure *m)
 	json_t *sessions = json_array();
 	for (size_t i = 0; i < m->n_sessions; i++) {
 		const struct measure_session *s = &m->sessions[i];
-		json_t *session = json_object(), *files = json_array();
+		json_t *session = json_object(), *files = json_array(), *others = json_array();
+		char id[SESSION_ID_TEXT_BYTES];
+		for (size_t k = 0; k < s->n_others; k++)
+			json_array_append_new(others, json_text(s->others[k]));
 		for (size_t k = 0; k < s->n_paths; k++)
 			json_array_append_new(files, json_text(s->paths[k]));
+		json_object_set_new(session, "id", json_string(session_id_text(id, s->id)));
 		json_object_set_new(session, "files", files);
+		json_object_set_new(session, "others_of_session", others);
 		json_object_set_new(session, "complete", json_boolean(!s->torn));
 		json_object_set_new(session, "lost_events", json_count(s->lost_events));
 		json_array_append_new(sessions, session);

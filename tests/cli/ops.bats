@@ -131,6 +131,13 @@ entry() {
     assert_equal "$(entry '.total.stacks[0] | [.frames[0].function, .blocks]' fork.tmk fork.tmk.*)" '["get",4000]'
     rate=$(entry '.total.leaked_bytes_per_100.estimate' fork.tmk fork.tmk.*)
     awk "BEGIN { exit !($rate > 4900 && $rate < 5100) }"
+    child=$(echo fork.tmk.*)
+    assert_equal "$(ops fork.tmk fork.tmk.* | jq -c '[.others_of_session, .warnings]')" '[[],[]]'
+    assert_equal "$(ops fork.tmk | jq -c .others_of_session)" "[\"$child\"]"
+    tidemark ops fork.tmk | grep -qx "warning: beside 'fork.tmk' the same session left 1 more recording, not given: '$child'"
+    tidemark summary fork.tmk | grep -qx "its session left 1 more recording beside it: '$child'"
+    tidemark leaks fork.tmk | grep -qx "its session left 1 more recording beside it: '$child'"
+    assert_equal "$(tidemark summary --json "$child" | jq -c .recording.others_of_session)" '["fork.tmk"]'
     run -2 tidemark ops plain.tmk nested.tmk
     assert_equal "$output" "tidemark: 'plain.tmk' and 'nested.tmk' are of different sessions"
     run -2 tidemark ops plain.tmk plain.tmk

@@ -413,6 +413,17 @@ int main(void) { usleep(300000); return 3; }'
     assert_equal "$(ls)" x.tmk
 }
 
+@test "how many traces there are besides is said" {
+    tidemark record -o x.tmk -- ls >list 2>err
+    assert_equal "$(cat err)" "tidemark: trace in 'x.tmk'"
+    tidemark record -o y.tmk -- sh -c '(exit 0); /bin/echo; exit 3' 2>err || [ $? -eq 3 ]
+    assert_equal "$(cat err)" "tidemark: trace in 'y.tmk', and 2 of processes that it started beside it"
+    tidemark record -o y.tmk -- sh -c '(exit 0); exec /bin/ls' >list 2>err
+    assert_equal "$(cat err)" "tidemark: trace in 'y.tmk', and 1 of the process's earlier images and 1 of processes that it started beside it"
+    tidemark record -q -o y.tmk -- sh -c '(exit 0); /bin/echo; exit 3' 2>err || [ $? -eq 3 ]
+    assert_equal "$(cat err)" ""
+}
+
 @test "a place that cannot be written to: told, and the program runs unharmed" {
     run tidemark record -o no/such/folder/x.tmk -- sh -c 'echo out; exit 6'
     assert_equal "$status" 6

@@ -75,6 +75,10 @@ def number(value):
     return None if isinstance(value, (int, float)) and not isinstance(value, bool) else f"{value!r} is no number"
 
 
+def hexadecimal(value):
+    return None if isinstance(value, str) and re.fullmatch("[0-9a-f]{32}", value) else f"{value!r} is no id"
+
+
 def positive(value):
     return None if isinstance(value, int) and not isinstance(value, bool) and value > 0 else f"{value!r} is not above 0"
 
@@ -175,7 +179,7 @@ STACK = {"fingerprint": lambda v: None if re.fullmatch(r"[0-9a-f]{16}", v) else 
          "frames": [{"function": str, "file": str, "line": int, "module": str}]}
 GATE = {
     "schema": one_of("tidemark/gate/1"), "program": str, "verdict": one_of("pass", "warn", "inconclusive", "incomplete", "fail"),
-    "sessions": [{"files": [str], "complete": bool, "lost_events": int}], "warnings": [str],
+    "sessions": [{"id": hexadecimal, "others_of_session": [str], "files": [str], "complete": bool, "lost_events": int}], "warnings": [str],
     "checks": [{"name": str, "kind": one_of("budget", "regression", "suppression", "recording"),
                 "verdict": one_of("pass", "warn", "inconclusive", "incomplete", "fail"), "reason": str,
                 "unit": one_of("bytes", "allocations", "bytes per 100 operations", None), "value": NUMBER_OR_NULL, "budget": NUMBER_OR_NULL,

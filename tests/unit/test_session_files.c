@@ -119,6 +119,39 @@ static void says_what_is_missing(void **state)
 	session_files_release(&files);
 }
 
+static void finds_what_was_not_given(void **state)
+{
+	struct session_files others;
+	struct err err = {0};
+	char paths[3][256], text[SESSION_FILES_TEXT_BYTES], expected[SESSION_FILES_TEXT_BYTES + 1200];
+	const char *given[3] = {paths[0], paths[1], paths[2]};
+	(void)state;
+	for (char c = 'a'; c <= 'e'; c++)
+		put_trace((char[]){'s', c, 0}, 'g', (uint32_t)(400 + c), NOW_NS);
+	put_trace("copy-of-sa", 'g', 400 + 'a', NOW_NS);
+	put_trace("alone", 'h', 400, NOW_NS);
+	snprintf(paths[0], sizeof(paths[0]), "%s/sa", folder);
+	snprintf(paths[1], sizeof(paths[1]), "%s/sc", folder);
+	snprintf(paths[2], sizeof(paths[2]), "%s/alone", folder);
+	assert_int_equal(session_files_others(&others, given, 3, &err), 0);
+	assert_int_equal(others.n_items, 3);
+	assert_name(&others, 0, "sb");
+	assert_name(&others, 1, "sd");
+	assert_name(&others, 2, "se");
+	snprintf(expected, sizeof(expected), "'%s', '%s' and '%s'", others.items[0], others.items[1], others.items[2]);
+	assert_string_equal(session_files_text(&others, text), expected);
+	session_files_release(&others);
+	assert_int_equal(session_files_others(&others, given, 1, &err), 0);
+	assert_int_equal(others.n_items, 4);
+	snprintf(expected, sizeof(expected), "'%s', '%s' and 2 more", others.items[0], others.items[1]);
+	assert_string_equal(session_files_text(&others, text), expected);
+	session_files_release(&others);
+	given[0] = "nosuch/x";
+	assert_int_equal(session_files_others(&others, given, 1, &err), 0);
+	assert_int_equal(others.n_items, 0);
+	session_files_release(&others);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +159,7 @@ int main(void)
 	    cmocka_unit_test(takes_the_newest_of_a_pid),
 	    cmocka_unit_test(bears_a_clock_that_was_set_back),
 	    cmocka_unit_test(says_what_is_missing),
+	    cmocka_unit_test(finds_what_was_not_given),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
