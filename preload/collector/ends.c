@@ -22,10 +22,10 @@
 #define STATUS_WAIT_NS (300 * MS) /* for the kernel or the parent to tell how a process ended */
 #define ROOT_STATUS_WAIT_NS (5000 * MS)
 #define NO_RINGS_NS (20 * MS)
-#define EXEC_NEWS_NS (20 * MS) /* for a next image of a dead child's pid to speak up: then the child ended by exec */
+#define EXEC_NEWS_NS (20 * MS)    /* for a next image of a dead child's pid to speak up: then the child ended by exec */
 #define NEXT_IMAGE_NS (1000 * MS) /* the same of a live pid that runs another program: loading takes its time */
 #define MAX_ARGUMENT_BYTES (8ull << 20) /* above the kernel's limit, far below what the stack's place is random by */
-#define NEVER_RINGS_NS (1000 * MS) /* from the claim of a slot to its first ring are microseconds */
+#define NEVER_RINGS_NS (1000 * MS)      /* from the claim of a slot to its first ring are microseconds */
 #define MAPPED_FIRST_NS (5 * MS)
 #define MAPPED_MAX_NS (200 * MS)
 #define UNSEEN_FIRST_NS (200 * MS) /* the same, to find out that unseen processes are gone */
