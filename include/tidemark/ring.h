@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define TIDEMARK_SHM_MAGIC 0x314d48534b444954ull /* "TIDKSHM1" */
-#define TIDEMARK_SHM_VERSION 1u
+#define TIDEMARK_SHM_VERSION 2u
 
 #define TIDEMARK_MAX_PROCS 4096u  /* process slots: the image and its forked children; recycled */
 #define TIDEMARK_MAX_RINGS 16384u /* ring descriptors; recycled */
@@ -80,10 +80,10 @@ struct tidemark_shm {
 	_Alignas(64) _Atomic uint32_t doorbell;
 	_Atomic uint32_t sleeping; /* collector only */
 
-	/* Collector only. Producers waiting for room watch both; no change of either for 2 s means nobody drains. */
+	/* Collector only. Producers waiting for room watch both; no change of either during 100 waits of 20 ms means that nobody
+	 * drains. */
 	_Alignas(64) _Atomic uint32_t heartbeat;
 	_Atomic uint64_t progress; /* words drained, all rings */
-	_Atomic uint32_t room;     /* futex: the collector adds 1 and wakes it after it freed room in a ring with waiting set */
 	_Atomic uint32_t detached; /* set by whoever gives up; no process records from then on */
 
 	/* The shim's hash tables from node key to node id: level i is in use when level_offset[i] is not 0. */
@@ -163,7 +163,7 @@ struct tidemark_ring {
 	uint32_t level;  /* 0, or 1 for events of signal handlers that interrupted a hook */
 	uint64_t data_offset_bytes; /* inside ring_data; fixed for the descriptor's life */
 	uint32_t data_words;        /* a power of two; fixed for the descriptor's life */
-	_Atomic uint32_t waiting;   /* the owner sleeps on shm.room */
+	_Atomic uint32_t waiting;   /* futex: the owner sleeps while it is 1; the collector sets 0 and wakes it when it freed room */
 	_Atomic uint32_t next_free; /* while FREE and on free_rings: the next one's index + 1, 0 at the end */
 	_Alignas(64) _Atomic uint64_t tail; /* words consumed; release by the collector */
 	_Alignas(64) pthread_mutex_t owner; /* process-shared, robust, locked by the thread for its life */

@@ -6,7 +6,6 @@
  * its stamp may be a little late. Such a free is looked for and carried out early (find_late_free), without waiting. */
 #include "drain.h"
 
-#include <limits.h>
 #include <linux/futex.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -47,9 +46,8 @@ static void ring_publish_tail(struct ring *r)
 	atomic_store(
 	    &shared->tail, r->position); /* before waiting is read: the owner sets waiting, then looks at tail */
 	if (unlikely(atomic_load(&shared->waiting))) {
-		struct tidemark_shm *shm = r->image->shm;
-		atomic_fetch_add(&shm->room, 1);
-		syscall(SYS_futex, &shm->room, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+		atomic_store(&shared->waiting, 0);
+		syscall(SYS_futex, &shared->waiting, FUTEX_WAKE, 1, NULL, NULL, 0);
 	}
 }
 

@@ -8,10 +8,12 @@
 #include "sys.h"
 
 #define MS 1000000ull
-#define WAIT_NS (10 * MS)
-#define DEAD_NS (2000 * MS) /* neither heartbeat nor progress: the collector is gone or stopped */
-#define STUCK_NS                                                                                                       \
-	(10000 * MS) /* heartbeat but no progress: its disk hangs, perhaps on a file system that the target serves */
+#define WAIT_NS (20 * MS)
+/* Waits that passed with neither heartbeat nor progress: the collector is gone or stopped. Waits are counted, not time:
+ * where thousands of threads share few processors the collector waits for its turn as long as we do, and a machine or
+ * process group that was stopped for a while counts as nothing. */
+#define DEAD_WAITS 100
+#define STUCK_WAITS 500 /* heartbeat but no progress: its disk hangs, perhaps on a file system that the target serves */
 
 void wakeup_collector(void)
 {
@@ -28,10 +30,10 @@ static uint64_t now_ns(void)
 }
 
 /* A raw futex: no cancellation point, no errno. */
-static void sleep_on_room(uint32_t seen, uint64_t ns)
+static void sleep_on(_Atomic uint32_t *word, uint32_t seen, uint64_t ns)
 {
 	struct timespec timeout = {.tv_nsec = (long)ns};
-	SYS6(futex, &shm->room, FUTEX_WAIT, seen, &timeout, NULL, 0);
+	SYS6(futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
 }
 
 static bool has_room(struct tidemark_ring *ring, uint64_t cursor, uint32_t words)
@@ -42,43 +44,38 @@ static bool has_room(struct tidemark_ring *ring, uint64_t cursor, uint32_t words
 struct watch {
 	uint32_t heartbeat;
 	uint64_t progress;
-	uint64_t beat_ns, progress_ns; /* when they last changed */
+	uint32_t beatless_waits, idle_waits; /* since heartbeat or progress, and since progress */
 };
 
-/* returns: false when the collector must be taken for dead */
-static bool watch_lives(struct watch *w, uint64_t now)
+/* After one more wait. returns: false when the collector must be taken for dead */
+static bool watch_lives(struct watch *w)
 {
 	uint32_t heartbeat = atomic_load_explicit(&shm->heartbeat, memory_order_relaxed);
 	uint64_t progress = atomic_load_explicit(&shm->progress, memory_order_relaxed);
-	if (heartbeat != w->heartbeat)
-		w->beat_ns = now;
-	if (progress != w->progress)
-		w->beat_ns = w->progress_ns = now;
+	w->beatless_waits = heartbeat == w->heartbeat && progress == w->progress ? w->beatless_waits + 1 : 0;
+	w->idle_waits = progress == w->progress ? w->idle_waits + 1 : 0;
 	w->heartbeat = heartbeat;
 	w->progress = progress;
-	return now - w->beat_ns < DEAD_NS && now - w->progress_ns < STUCK_NS;
+	return w->beatless_waits < DEAD_WAITS && w->idle_waits < STUCK_WAITS;
 }
 
+/* The collector takes `waiting` back when it wakes the owner, and only this one. */
 bool wakeup_wait_room(struct tidemark_ring *ring, uint64_t cursor, uint32_t words)
 {
-	uint64_t start = now_ns(), now = start;
+	uint64_t start = now_ns();
 	struct watch watch = {0};
 	bool room = false;
-	watch_lives(&watch, start);
-	watch.beat_ns = watch.progress_ns = start;
 	wakeup_collector();
-	atomic_store_explicit(&ring->waiting, 1, memory_order_seq_cst);
 	for (;;) {
-		uint32_t seen = atomic_load_explicit(&shm->room, memory_order_seq_cst);
+		atomic_store_explicit(&ring->waiting, 1, memory_order_seq_cst);
 		room = has_room(ring, cursor, words);
 		if (room || atomic_load_explicit(&shm->detached, memory_order_relaxed))
 			break;
-		now = now_ns();
-		if (!watch_lives(&watch, now)) {
+		if (!watch_lives(&watch)) {
 			atomic_store_explicit(&shm->detached, 1, memory_order_relaxed);
 			break;
 		}
-		sleep_on_room(seen, WAIT_NS);
+		sleep_on(&ring->waiting, 1, WAIT_NS);
 	}
 	atomic_store_explicit(&ring->waiting, 0, memory_order_relaxed);
 	atomic_fetch_add_explicit(&proc_self->stalls, 1, memory_order_relaxed);
@@ -88,6 +85,7 @@ bool wakeup_wait_room(struct tidemark_ring *ring, uint64_t cursor, uint32_t word
 
 void wakeup_pause(void)
 {
+	_Atomic uint32_t nothing = 0;
 	wakeup_collector();
-	sleep_on_room(atomic_load_explicit(&shm->room, memory_order_relaxed), MS);
+	sleep_on(&nothing, 0, MS);
 }
