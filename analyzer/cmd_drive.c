@@ -170,8 +170,7 @@ static int look(const struct drive *drive, const struct drive_command *c, struct
 	struct session_files files;
 	int result = drive_files(drive, &files, err);
 	if (!result)
-		result = live_verdict_read(verdict, (const char *const *)files.items, files.n_items,
-		    gate_command_config(c->gate), gate_command_report(c->gate), err);
+		result = live_verdict_read(verdict, (const char *const *)files.items, files.n_items, c->gate, err);
 	session_files_release(&files);
 	if (result == TIDEMARK_ERR_NOT_FOUND || result == TIDEMARK_ERR_NOT_TRACE)
 		return 0; /* not even the head of the file */
@@ -200,14 +199,14 @@ static uint64_t next_n(const struct drive_command *c, uint64_t n, uint64_t neede
 	return needed < c->max_ops ? needed : c->max_ops;
 }
 
-/* Operations until there is a verdict on the leak budgets, or the cap is reached. */
+/* Operations until there is a verdict on the leak rates, or the cap is reached. */
 static int perform_all(struct drive *drive, const struct drive_command *c, struct err *err)
 {
 	char before[SIZE_TEXT_BYTES], after[SIZE_TEXT_BYTES];
 	struct live_verdict verdict;
 	uint64_t n = c->n_ops, spent_ns = 0;
 	int result = perform(drive, n, &spent_ns, err);
-	while (!result && n < c->max_ops && live_verdict_has_budgets(gate_command_config(c->gate))) {
+	while (!result && n < c->max_ops && live_verdict_wanted(c->gate)) {
 		result = wait_look(drive, c, &verdict, err);
 		if (result <= 0 || !verdict.inconclusive || !verdict.needed_ops)
 			return result < 0 ? result : 0;

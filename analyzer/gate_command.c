@@ -219,6 +219,11 @@ const struct report_options *gate_command_report(const struct gate_command *c)
 	return &c->report;
 }
 
+const struct baseline *gate_command_baseline(const struct gate_command *c)
+{
+	return c->config.baseline ? &c->baseline : NULL;
+}
+
 void gate_command_missing(struct gate_command *c, const char *what)
 {
 	c->config.missing = what;

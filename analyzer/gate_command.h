@@ -22,6 +22,8 @@ bool gate_command_judges(const struct gate_command *command);
 
 const struct gate_config *gate_command_config(const struct gate_command *command);
 const struct report_options *gate_command_report(const struct gate_command *command);
+/* returns: NULL when there is none */
+const struct baseline *gate_command_baseline(const struct gate_command *command);
 
 /* Say what the recordings do not cover, in one sentence, which must outlive the command: there is no pass then. */
 void gate_command_missing(struct gate_command *command, const char *what);

@@ -186,8 +186,9 @@ int gate_rate_change(
 	if (verdict == OP_INCOMPLETE)
 		return gate_check_conclude(j, check, VERDICT_INCOMPLETE, "%s: %s", what, votes.reasons[verdict]);
 	if (isnan(metric->value))
-		return gate_check_conclude(
-		    j, check, VERDICT_INCONCLUSIVE, "%s: %s", what, votes.reasons[OP_INCONCLUSIVE]);
+		return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE,
+		    "%s: a run has fewer than %.0f operations, which are too few to compare with the baseline", what,
+		    ESTIMATE_MIN_OPS);
 	if (verdict == OP_FAIL)
 		return gate_check_conclude(
 		    j, check, VERDICT_FAIL, "%s: %s, baseline %s: certainly over the limit of %s", what, is, old, most);
