@@ -21,6 +21,7 @@
 #define PROGRESS_NS 1000000000ull
 #define CHILDREN_WAIT_NS 400000000ull /* longer than it can take to find out how a dead child ended */
 #define MAX_CONNECTIONS 512u
+#define MAX_ANCESTORS 64u
 
 struct connection {
 	struct connection *next;
@@ -44,6 +45,7 @@ static struct {
 	struct connection *connections;
 	uint32_t n_connections;
 	pid_t root_pid;
+	uid_t other_uid; /* of descendants who dropped their privileges; 0: none */
 	bool contacted;
 	uint64_t start_ns, quiet_since_ns;
 	uint32_t n_root_images;
@@ -246,6 +248,31 @@ static void hear_earlier(void)
 		read_connection(c);
 }
 
+/* A program that dropped its privileges and execs, as the entry points of containers do, comes back as somebody else, but
+ * as the one that we were started for or a descendant. */
+static bool is_descendant(pid_t pid)
+{
+	struct procfs_stat st;
+	for (unsigned i = 0; i < MAX_ANCESTORS && pid > 1; i++) {
+		if (pid == control.root_pid)
+			return true;
+		if (procfs_stat(pid, &st) < 0)
+			return false;
+		pid = st.parent_pid;
+	}
+	return false;
+}
+
+static bool is_trusted(const struct ucred *peer)
+{
+	if (peer->uid == getuid() || peer->uid == geteuid() || peer->uid == 0 || peer->uid == control.other_uid)
+		return true;
+	if (!is_descendant(peer->pid))
+		return false;
+	control.other_uid = peer->uid; /* its children may be over before we can look whose they were */
+	return true;
+}
+
 static void accept_all(void)
 {
 	for (;;) {
@@ -256,8 +283,7 @@ static void accept_all(void)
 			return;
 		struct connection *c = calloc(1, sizeof(*c));
 		socklen_t n = sizeof(c->peer);
-		bool good = c && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &n) == 0 &&
-		            (c->peer.uid == getuid() || c->peer.uid == geteuid() || c->peer.uid == 0) &&
+		bool good = c && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c->peer, &n) == 0 && is_trusted(&c->peer) &&
 		            control.n_connections < MAX_CONNECTIONS;
 		if (!good) {
 			free(c);
