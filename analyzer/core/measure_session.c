@@ -31,11 +31,12 @@ static int no_memory(struct err *err)
 	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
 }
 
-/* The signals by which a program ends that went wrong, unlike a server that is told to stop. */
-static bool is_crash(uint64_t signal)
+/* The signals by which a program ends that went wrong, unlike a server that is told to stop. SIGKILL is the kernel's when
+ * memory runs out. */
+static bool is_early_end(uint64_t signal)
 {
-	return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGILL || signal == SIGFPE ||
-	       signal == SIGSYS;
+	return signal == SIGKILL || signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGILL ||
+	       signal == SIGFPE || signal == SIGSYS;
 }
 
 /* What is wrong with a file: for people in notes, for verdicts in the session. */
@@ -54,7 +55,7 @@ static int judge_file(struct reading *r, const struct profile *profile, struct e
 	} else if (reason == TIDEMARK_END_DETACHED) {
 		session->torn = true;
 		result = measure_note(r->measure, err, "'%s' ends early: the program stopped recording", trace->path);
-	} else if (reason == TIDEMARK_END_SIGNAL && is_crash(value)) {
+	} else if (reason == TIDEMARK_END_SIGNAL && is_early_end(value)) {
 		result =
 		    measure_note(r->measure, err, "'%s': the program was killed by signal %d", trace->path, (int)value);
 	}
