@@ -218,6 +218,7 @@ static json_t *json_stack(struct op_report *r, const struct op_stack *s)
 	json_object_set_new(item, "blocks_per_100", json_rate(s->blocks_per_100));
 	json_object_set_new(item, "class", json_string(rate_class_name(s->rate_class)));
 	json_object_set_new(item, "freed_at_exit", json_boolean(s->freed_at_exit));
+	json_object_set_new(item, "plain_bytes_per_100", json_rate(s->plain));
 	json_object_set_new(item, "bytes", json_count(s->bytes));
 	json_object_set_new(item, "blocks", json_count(s->blocks));
 	json_object_set_new(item, "first_operation", json_count(s->first_op));

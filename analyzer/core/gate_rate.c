@@ -118,8 +118,9 @@ static void take_sight(struct judging *j, struct gate_check *check, const char *
 }
 
 /* The plain rule goes by another figure. */
-static void take_plain(struct judging *j, struct gate_check *check, const char *operation)
+static void take_plain(struct judging *j, struct gate_check *check, const struct metric *metric)
 {
+	const char *operation = metric->operation;
 	const struct measure *m = j->gate->measure;
 	for (size_t i = 0; i < m->n_sessions; i++) {
 		const struct op_entry *entry = operations_find(m->sessions[i].operations, operation);
@@ -127,6 +128,8 @@ static void take_plain(struct judging *j, struct gate_check *check, const char *
 	}
 	check->value = measure_median(j->values, m->n_sessions);
 	check->low = check->high = NAN;
+	memcpy(check->culprits, metric->plain_culprits, sizeof(check->culprits));
+	check->n_culprits = metric->n_plain_culprits;
 }
 
 /* The reason, and what else a reader must know: how much more would decide, or what a pass could not have seen. */
@@ -166,7 +169,7 @@ int gate_rate_budget(struct judging *j, const char *operation, double budget)
 		return gate_rate_missing(j, check, operation);
 	gate_check_take(check, metric);
 	if (j->gate->config->plain)
-		take_plain(j, check, operation);
+		take_plain(j, check, metric);
 	poll_sessions(j, operation, budget, &votes);
 	enum op_verdict verdict = outcome(&votes);
 	return conclude_budget(j, check, verdict, &votes);
@@ -186,9 +189,9 @@ int gate_rate_change(
 	if (verdict == OP_INCOMPLETE)
 		return gate_check_conclude(j, check, VERDICT_INCOMPLETE, "%s: %s", what, votes.reasons[verdict]);
 	if (isnan(metric->value))
-		return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE,
-		    "%s: a run has fewer than %.0f operations, which are too few to compare with the baseline", what,
-		    ESTIMATE_MIN_OPS);
+		return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE, "%s: %s", what,
+		    votes.reasons[OP_INCONCLUSIVE][0] ? votes.reasons[OP_INCONCLUSIVE]
+		                                      : "too few operations to compare with the baseline");
 	if (verdict == OP_FAIL)
 		return gate_check_conclude(
 		    j, check, VERDICT_FAIL, "%s: %s, baseline %s: certainly over the limit of %s", what, is, old, most);

@@ -41,6 +41,8 @@ struct metric {
 	double *bounds, bound; /* of rates: the upper bound also where high is INFINITY for want of operations */
 	struct culprit culprits[METRIC_CULPRITS]; /* largest first */
 	size_t n_culprits;
+	struct culprit plain_culprits[METRIC_CULPRITS]; /* of rates: by growth since the warm-up; of one run */
+	size_t n_plain_culprits;
 };
 
 struct measure_frame {

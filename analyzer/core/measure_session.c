@@ -276,10 +276,35 @@ static int read_entry_stacks(struct reading *r, struct metric *metric, const str
 	return result;
 }
 
+/* The stacks behind plain growth, which is known of any number of operations; of the first run that has some. */
+static int read_growth(struct reading *r, struct metric *metric, const struct op_entry *entry)
+{
+	const struct frame_view **frames = NULL;
+	size_t capacity = 0;
+	int result = 0;
+	for (size_t i = 0; i < entry->n_stacks && entry->plain > 0 && !result; i++) {
+		const struct op_stack *stack = &entry->stacks[i];
+		uint32_t index;
+		if (stack->suppressed || stack->file >= r->n_files || !(stack->plain > entry->plain / 100))
+			continue;
+		size_t n = stacks_trace_frames(r->stacks[stack->file], 0, stack->node, &frames, &capacity);
+		result = measure_stack_find(r->measure, frames, n, &index);
+		if (!result)
+			result = measure_stack_keep(r->measure, index, frames, n);
+		if (!result)
+			culprits_add(
+			    metric->plain_culprits, &metric->n_plain_culprits, (struct culprit){index, stack->plain});
+	}
+	free(frames);
+	return result;
+}
+
 static int read_entry(struct reading *r, const struct op_entry *entry, struct err *err)
 {
 	struct metric *metric = measure_rate_metric(r->measure, entry->name);
 	if (!metric)
+		return no_memory(err);
+	if (!metric->n_plain_culprits && read_growth(r, metric, entry) < 0)
 		return no_memory(err);
 	if (entry->count < ESTIMATE_MIN_OPS)
 		return 0; /* too few to say anything */

@@ -375,6 +375,12 @@ static int compare_stacks(const void *a, const void *b)
 	return x->node < y->node ? -1 : x->node > y->node;
 }
 
+/* Growth from the end of the warm-up to the end, per 100 operations. */
+static double plain_rate(const struct estimate_plan *plan, double growth)
+{
+	return plan->n_ops > 0 ? growth / (plan->n_ops * 0.75) * 100 : 0;
+}
+
 static int fill_stacks(const struct session *s, const struct tables *t, size_t axis, struct op_entry *entry)
 {
 	const struct op_sums *sums = &s->own->sums;
@@ -393,6 +399,8 @@ static int fill_stacks(const struct session *s, const struct tables *t, size_t a
 		    .suppressed = t->suppressed[i],
 		    .bytes_per_100 = e->bytes,
 		    .blocks_per_100 = e->blocks,
+		    .plain =
+		        plain_rate(&sums->axes->items[axis].plan, (double)cell->left_bytes - (double)cell->warm_bytes),
 		    .bytes = cell->left_bytes,
 		    .blocks = cell->left_blocks,
 		    .first_op = (uint64_t)e->first_op,
@@ -422,8 +430,7 @@ static void sum_cells(const struct session *s, const struct tables *t, size_t ax
 	}
 	if (batches > 0)
 		entry->detectable = poisson_bound99(0, true) * largest / batches * 100 / plan->batch_ops;
-	if (plan->n_ops > 0)
-		entry->plain = growth / (plan->n_ops * 0.75) * 100;
+	entry->plain = plain_rate(plan, growth);
 }
 
 static int estimate_axis(struct session *s, struct tables *t, size_t axis, struct op_entry *entry)

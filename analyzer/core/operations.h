@@ -31,6 +31,7 @@ struct op_stack {
 	bool freed_at_exit; /* most of these bytes were freed after the last operation */
 	bool suppressed;    /* not in the entry's figures but in its suppressed_* */
 	double bytes_per_100, blocks_per_100;
+	double plain;               /* its part of the entry's */
 	uint64_t bytes, blocks;     /* alive at the end of the last operation, whatever their age */
 	uint64_t first_op, last_op; /* of the operations that left something: how many were completed before */
 	uint64_t end_op;            /* what was born after that many is too young to count */

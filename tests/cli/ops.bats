@@ -154,7 +154,9 @@ entry() {
 }
 
 @test "too few operations, and none" {
-    assert_equal "$(entry '.total | [.count, .leaked_bytes_per_100]' few.tmk)" '[600,{"estimate":0,"low":0,"high":null}]'
+    assert_equal "$(entry '.total | [.count, .leaked_bytes_per_100, .class]' few.tmk)" '[600,{"estimate":0,"low":0,"high":null},"none"]'
+    assert_equal "$(entry '.total.stacks[] | select(.frames[0].function == "get") | [.bytes_per_100, .plain_bytes_per_100, .blocks]' few.tmk)" \
+        '[0,5000,300]'
     run -0 tidemark ops few.tmk
     [[ $output == *"600 are too few to tell a leak"*"Growth since the warm-up: 5.00 kB per 100."*"About 3,000 operations would tell."* ]]
     assert_equal "$(entry '[.total.count, .operations]' none.tmk)" '[0,[]]'
