@@ -78,7 +78,8 @@ static size_t edit_distance(const char *a, const char *b)
 static int unknown_command(const char *name)
 {
 	const struct command *nearest = NULL;
-	size_t nearest_distance = 3; /* more than two slips of the finger is another word */
+	/* More than two slips of the finger is another word; in a short one, more than one. */
+	size_t nearest_distance = strlen(name) > 4 ? 3 : 2;
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (!commands[i].purpose)
 			continue;
@@ -91,7 +92,7 @@ static int unknown_command(const char *name)
 	if (nearest)
 		say("unknown command '%s'; did you mean '%s'?", name, nearest->name);
 	else
-		say("unknown command '%s'; see tidemark --help", name);
+		say("unknown %s '%s'; see tidemark --help", *name == '-' ? "option" : "command", name);
 	return CMD_TROUBLE;
 }
 

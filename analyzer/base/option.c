@@ -8,11 +8,11 @@
 #include "base/array.h"
 #include "base/size.h"
 
-#define HELP_COLUMN 28
+#define LEFT_BYTES 128
 
-static void print_option(const struct option *option)
+/* The left column of an option's line. returns: its width */
+static int left_text(char left[LEFT_BYTES], const struct option *option)
 {
-	char left[128];
 	const char *open = "", *close = "";
 	if (option->kind == OPTION_OPTIONAL) {
 		open = "[=";
@@ -23,17 +23,24 @@ static void print_option(const struct option *option)
 	char letter[8] = "    ";
 	if (option->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-	snprintf(left, sizeof(left), "  %s--%s%s%s%s", letter, option->name, open,
+	return snprintf(left, LEFT_BYTES, "  %s--%s%s%s%s", letter, option->name, open,
 	    option->argument ? option->argument : "", close);
-	printf("%-*s %s\n", HELP_COLUMN, left, option->help);
 }
 
 static void print_help(const struct option_table *table)
 {
+	char left[LEFT_BYTES];
+	int column = 0;
+	for (const struct option *o = table->options; o->name; o++) {
+		int width = left_text(left, o);
+		column = width > column ? width : column;
+	}
 	printf("usage: tidemark %s\n%s\n\n", table->synopsis, table->purpose);
-	for (const struct option *o = table->options; o->name; o++)
-		print_option(o);
-	printf("%-*s %s\n", HELP_COLUMN, "      --help", "show this and exit");
+	for (const struct option *o = table->options; o->name; o++) {
+		left_text(left, o);
+		printf("%-*s  %s\n", column, left, o->help);
+	}
+	printf("%-*s  %s\n", column, "      --help", "show this and exit");
 }
 
 static const struct option *find_long(const struct option_table *table, const char *name, size_t length)

@@ -72,11 +72,21 @@ _tidemark() {
     if [[ $command == drive ]]; then
         _tidemark_drive && return
     fi
-    if [[ $command == history && $COMP_CWORD -eq 2 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W 'add show plot export' -- "$cur")
+    if [[ $command == @(history|baseline) && $COMP_CWORD -eq 2 ]]; then
+        local verbs='add show plot export'
+        [[ $command == history ]] || verbs='save show compare'
+        mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur")
         return
     fi
     case $prev in
+    --on-inconclusive)
+        mapfile -t COMPREPLY < <(compgen -W 'fail warn pass' -- "$cur")
+        return
+        ;;
+    --method)
+        mapfile -t COMPREPLY < <(compgen -W 'interval plain' -- "$cur")
+        return
+        ;;
     -g | --group)
         mapfile -t COMPREPLY < <(compgen -W 'thread module namespace' -- "$cur")
         return
@@ -97,7 +107,7 @@ _tidemark() {
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_tidemark_words options "$tidemark" "$command")" -- "$cur")
-    elif [[ $command == history ]]; then
+    elif [[ $command == @(history|baseline) ]]; then
         _tidemark_files ''
     else
         _tidemark_files '!*.tmk*'

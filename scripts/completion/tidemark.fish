@@ -27,7 +27,8 @@ function __tidemark_program
     complete -C "$words"
 end
 
-# What the word under the cursor is: command, option, cost, group, verb and file (of history), program (of record), trace.
+# What the word under the cursor is: command, option, cost, group, verb and file (of history and baseline), program (of record),
+# trace.
 function __tidemark_wants
     set -l words (commandline -opc)
     set -l what trace
@@ -39,9 +40,9 @@ function __tidemark_wants
         set what cost
     else if contains -- $words[-1] -g --group
         set what group
-    else if test "$words[2]" = history
+    else if contains -- "$words[2]" history baseline
         set what file
-        test (count $words) -eq 2; and set what verb
+        test (count $words) -eq 2; and set what $words[2]-verb
     else if test $words[2] = record
         set what program
     end
@@ -54,7 +55,8 @@ complete -c tidemark -n '__fish_use_subcommand' -a help -d 'explain a command'
 complete -c tidemark -n '__tidemark_wants option' -a '(__tidemark_options)'
 complete -c tidemark -n '__tidemark_wants cost' -a 'leaked peak allocated allocations temporary'
 complete -c tidemark -n '__tidemark_wants group' -a 'thread module namespace'
-complete -c tidemark -n '__tidemark_wants verb' -a 'add show plot export'
+complete -c tidemark -n '__tidemark_wants history-verb' -a 'add show plot export'
+complete -c tidemark -n '__tidemark_wants baseline-verb' -a 'save show compare'
 complete -c tidemark -n '__tidemark_wants file' -F
 complete -c tidemark -n '__tidemark_wants program' -a '(__tidemark_program)'
 complete -c tidemark -n '__tidemark_wants trace' -a '(__tidemark_traces)'

@@ -96,6 +96,11 @@ END
     assert_equal "$(completions tidemark top --group na)" namespace
     assert_equal "$(completions tidemark history e)" export
     assert_equal "$(completions tidemark history add tw)" two.txt
+    assert_equal "$(completions tidemark baseline s)" "save show"
+    assert_equal "$(completions tidemark baseline show tw)" two.txt
+    assert_equal "$(completions tidemark baseline compare --regr)" --regression
+    assert_equal "$(completions tidemark gate --on-inconclusive w)" warn
+    assert_equal "$(completions tidemark gate --method '')" "interval plain"
     assert_equal "$(completions tidemark summary o)" one.tmk
     [[ " $(completions tidemark record -o x.tmk -- tidem) " == *" tidemark "* ]] || false
     assert_equal "$(completions tidemark drive --max)" --max-ops
@@ -116,6 +121,8 @@ END
     assert_equal "$(completions 'tidemark top --group na')" "namespace "
     assert_equal "$(completions 'tidemark history e')" "export "
     assert_equal "$(completions 'tidemark history add onc')" "once.txt "
+    assert_equal "$(completions 'tidemark baseline s')" "save show "
+    assert_equal "$(completions 'tidemark baseline show onc')" "once.txt "
     assert_equal "$(completions 'tidemark summary o')" "one.tmk one.tmk.12 "
     [[ " $(completions 'tidemark record -- tidem')" == *" tidemark "* ]] || false
 }
@@ -141,6 +148,7 @@ expect 'tidemark top --cost lea' '*tidemark top --cost leaked*'
 expect 'tidemark top --group nam' '*tidemark top --group namespace*'
 expect 'tidemark history exp' '*tidemark history export*'
 expect 'tidemark history add onc' '*tidemark history add once.txt*'
+expect 'tidemark baseline sa' '*tidemark baseline save*'
 expect 'tidemark summary o' '*tidemark summary one.tmk*'
 expect 'tidemark record -- true && tidemar' '*&& tidemark*'
 zpty -d shell
@@ -167,4 +175,9 @@ END
     for target in all check bench fuzz lint fmt install uninstall demo clean help; do
         grep -q "^  $target " <<<"$output"
     done
+}
+
+@test "tests that are asked for by a name that none has fail" {
+    run env ONLY=no-such-test "$ROOT/tests/all" unit static
+    assert_equal "$status ${lines[0]}" "1 FAIL no test of unit static is named so: no-such-test"
 }

@@ -526,6 +526,12 @@ END
     grep -qx "tidemark: the collector did not complete the trace: it was killed by signal 9; what was written until then can be read" err
 }
 
+@test "the help stands in two columns, however long an option is" {
+    run tidemark gate --help
+    columns=$(sed -n 's/^\( *--[^ ]*\( [A-Z][^ ]*\)\{0,1\}  *\)[^ ].*/\1/p' <<<"$output" | awk '{ print length }' | sort -u | wc -l)
+    assert_equal "$columns" 1
+}
+
 @test "the help names every option" {
     run tidemark record --help
     assert_equal "$status" 0
@@ -549,6 +555,10 @@ END
     assert_equal "$status $output" "2 tidemark: unknown command 'recrod'; did you mean 'record'?"
     run tidemark xyzzy
     assert_equal "$status $output" "2 tidemark: unknown command 'xyzzy'; see tidemark --help"
+    run tidemark foo # two letters from 'top', but of three
+    assert_equal "$status $output" "2 tidemark: unknown command 'foo'; see tidemark --help"
+    run tidemark --nonsense
+    assert_equal "$status $output" "2 tidemark: unknown option '--nonsense'; see tidemark --help"
 }
 
 @test "a full disk under a report is trouble" {
