@@ -87,6 +87,11 @@ static void print_conclusion(const struct term *term, const struct operations *o
 		    rate_text(a, e->estimate));
 	else
 		fprintf(term->out, "nothing is left that can be told from blocks still in use.\n");
+	if (!e->name && operations_outside(o) > 0)
+		fprintf(term->out,
+		    "At least %s of it come from no operation: from other threads than those that began them, or from "
+		    "between them.\n",
+		    rate_text(a, operations_outside(o)));
 	if (e->suppressed_per_100 > 0)
 		fprintf(term->out, "Suppressed, and not counted: %s per 100.\n", rate_text(a, e->suppressed_per_100));
 	if (j.verdict == OP_INCONCLUSIVE && j.needed_ops)

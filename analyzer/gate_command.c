@@ -2,6 +2,7 @@
 #include "gate_command.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,6 +230,22 @@ void gate_command_missing(struct gate_command *c, const char *what)
 	c->config.missing = what;
 }
 
+/* Budgets for names alone do not see what belongs to none of them. */
+static int note_outside(struct gate_command *c, struct err *err)
+{
+	char rate[METRIC_TEXT_BYTES];
+	for (size_t i = 0; i < c->measure->n_sessions && c->config.n_ops && isnan(c->config.rate_budget); i++) {
+		const struct operations *operations = c->measure->sessions[i].operations;
+		double outside = operations ? operations_outside(operations) : 0;
+		if (outside > 0)
+			return measure_note(c->measure, err,
+			    "at least %s per 100 operations come from no operation of any name: from other threads "
+			    "than those that began them, or from between them; --leak-per-100-ops judges them too",
+			    metric_text(rate, METRIC_RATE, outside));
+	}
+	return 0;
+}
+
 int gate_command_run(struct gate_command *c, char *const *paths, size_t n, struct err *err)
 {
 	char root[4096];
@@ -240,6 +257,8 @@ int gate_command_run(struct gate_command *c, char *const *paths, size_t n, struc
 	if (!result && c->config.baseline && strcmp(c->baseline.program, c->measure->program) != 0)
 		result = measure_note(c->measure, err, "the baseline is of '%s', the recording of '%s'",
 		    c->baseline.program, c->measure->program);
+	if (!result)
+		result = note_outside(c, err);
 	if (!result)
 		result = gate_judge(
 		    &c->gate, c->measure, &c->config, c->config.baseline ? &c->baseline : NULL, time(NULL), err);

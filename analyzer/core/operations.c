@@ -4,6 +4,7 @@
 #include "core/operations.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -559,4 +560,16 @@ const struct op_entry *operations_find(const struct operations *operations, cons
 		if (!strcmp(operations->names[i].name, name))
 			return &operations->names[i];
 	return NULL;
+}
+
+/* Below a tenth it is what the bounds of the names leave open, and nobody's concern. */
+double operations_outside(const struct operations *operations)
+{
+	const struct op_entry *total = &operations->total;
+	double outside = total->low;
+	for (size_t i = 0; i < operations->n_names; i++) {
+		const struct op_entry *name = &operations->names[i];
+		outside -= fmax(0, name->strict_high) * (double)name->count / (double)total->count;
+	}
+	return outside > total->low / 10 ? outside : 0;
 }

@@ -95,6 +95,10 @@ void operations_free(struct operations *operations);
 /* The entry of an operation name; NULL name: the total. returns: NULL when there is none */
 const struct op_entry *operations_find(const struct operations *operations, const char *name);
 
+/* What the total leaves for certain although no operation of any name does, bytes per 100: it comes from threads that work
+ * for an operation which another thread began, or from between operations. 0: nothing is certain, or next to nothing. */
+double operations_outside(const struct operations *operations);
+
 enum op_verdict { OP_PASS, OP_FAIL, OP_INCONCLUSIVE, OP_INCOMPLETE /* neither may be said: lost events, or cut off */ };
 
 struct op_judgement {

@@ -35,6 +35,15 @@ static void nested(int i)
     tidemark_op_end();
 }
 static void *finisher(void *id) { tidemark_op_finish((uint64_t)id); return NULL; }
+static void *worker(void *id) { get(); return finisher(id); }
+static void worked_on(int i)
+{
+    (void)i;
+    pthread_t thread;
+    uint64_t id = tidemark_op_start("job");
+    pthread_create(&thread, NULL, worker, (void *)id);
+    pthread_join(thread, NULL);
+}
 static void handed_over(int i)
 {
     (void)i;
@@ -53,6 +62,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "nested")) many(nested);
     if (!strcmp(argv[1], "session")) { tidemark_op_begin("session"); many(nested); }
     if (!strcmp(argv[1], "handed-over")) many(handed_over);
+    if (!strcmp(argv[1], "worked-on")) many(worked_on);
     if (!strcmp(argv[1], "at-exit")) { many(request); while (n_kept) free(kept[--n_kept]); }
     if (!strcmp(argv[1], "fork")) {
         pid_t child = fork();
@@ -67,7 +77,7 @@ int main(int argc, char **argv)
     return argc == 4 ? raise(9) : 0;
 }
 END
-    for mode in plain nested session handed-over at-exit fork none; do
+    for mode in plain nested session handed-over worked-on at-exit fork none; do
         tidemark record -q -o "$mode.tmk" -- ./app "$mode" 4000
     done
     tidemark record -q -o few.tmk -- ./app plain 600
@@ -118,6 +128,19 @@ entry() {
 
 @test "an operation that ends on another thread" {
     assert_equal "$(entry '.operations | map([.name, .count, .leaked_bytes_per_100.estimate])' handed-over.tmk)" '[["job",4000,10000]]'
+}
+
+@test "what other threads leave for an operation is the total's, and said" {
+    assert_equal "$(entry '[.total.leaked_bytes_per_100.estimate, .operations[0].leaked_bytes_per_100.estimate]' worked-on.tmk)" '[10000,0]'
+    said="come from no operation"
+    tidemark ops worked-on.tmk | grep -q "^At least 10.0 kB of it $said"
+    tidemark gate --op job=1kB worked-on.tmk | grep -q "^note: at least 10.0 kB per 100 operations $said of any name: .*--leak-per-100-ops"
+    run -1 tidemark gate --op job=1kB --leak-per-100-ops 1kB worked-on.tmk
+    [[ $output != *"$said"* ]]
+    for file in plain handed-over; do
+        run tidemark gate --op get=1MB --op job=1MB $file.tmk
+        [[ $output$(tidemark ops $file.tmk) != *"$said"* ]]
+    done
 }
 
 @test "freed after the last operation is a leak, and said" {
