@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define TIDEMARK_SHM_MAGIC 0x314d48534b444954ull /* "TIDKSHM1" */
-#define TIDEMARK_SHM_VERSION 2u
+#define TIDEMARK_SHM_VERSION 3u
 
 #define TIDEMARK_MAX_PROCS 4096u  /* process slots: the image and its forked children; recycled */
 #define TIDEMARK_MAX_RINGS 16384u /* ring descriptors; recycled */
@@ -86,8 +86,9 @@ struct tidemark_shm {
 	_Atomic uint64_t progress; /* words drained, all rings */
 	_Atomic uint32_t detached; /* set by whoever gives up; no process records from then on */
 
-	/* The shim's hash tables from node key to node id: level i is in use when level_offset[i] is not 0. */
+	/* The shim's hash tables from stacks to node ids: level i is in use when level_offset[i] is not 0. */
 	_Alignas(64) _Atomic uint32_t n_levels;
+	_Atomic uint32_t n_entries; /* in all levels */
 	_Atomic uint64_t level_offset[TIDEMARK_TABLE_LEVELS]; /* in bytes, inside tables; low 6 bits: log2 of its entries */
 };
 
@@ -169,14 +170,16 @@ struct tidemark_ring {
 	_Alignas(64) pthread_mutex_t owner; /* process-shared, robust, locked by the thread for its life */
 };
 
-/* One return address in its caller's context. Immutable once its id was published in a record. */
+/* One return address in its caller's context. All but child is immutable once its id was published in a record. */
 struct tidemark_node {
 	uint64_t pc; /* return address as found on the stack; see TIDEMARK_NODE_EXACT */
-	uint32_t parent;
+	uint32_t parent; /* a lower id */
 	uint16_t module; /* index into modules; TIDEMARK_NO_MODULE when in none */
 	uint16_t flags;
+	_Atomic uint32_t child; /* shim only: the youngest of its children, 0: none. Release; pairs with find_child() */
+	uint32_t sibling;       /* shim only: the next older child of its parent, 0: none */
 };
-static_assert(sizeof(struct tidemark_node) == 16, "node size");
+static_assert(sizeof(struct tidemark_node) == 24, "node size");
 #define TIDEMARK_NO_MODULE 0xffffu
 #define TIDEMARK_NODE_EXACT 1u   /* pc is the interrupted instruction (below a signal frame), not a return address */
 #define TIDEMARK_NODE_CUT 2u     /* pc 0: frames were left out here */

@@ -10,11 +10,11 @@
 #include "modules.h"
 #include "shm.h"
 
-#define ID_BITS 26 /* 64 M nodes: 1 GiB of them */
+#define ID_BITS 26 /* 64 M nodes */
 #define ID_MASK ((1u << ID_BITS) - 1)
 #define LINE 8u
 /* The first level has 1 K entries, two pages: a short program would touch a page of a larger one for each of its nodes.
- * The second has 16 K, if that is no more than FIRST_SHARE: a small program has 1,000 to 5,000 nodes. */
+ * The second has 16 K, if that is no more than FIRST_SHARE. */
 #define FIRST_BITS 10
 #define SECOND_BITS 14
 #define THIRD_BITS 17
@@ -22,6 +22,7 @@
 #define LEAST_BITS 9
 #define GROW_BITS 2
 #define LAST_BITS 24
+#define MAX_CHILDREN 8u /* in the list of a node */
 #define SIZE_MASK 63ull /* a level's offset is a multiple of 64; the bits below hold its size */
 
 typedef _Atomic uint64_t entry;
@@ -56,7 +57,7 @@ static uint32_t count_levels(void)
 }
 
 #define FULL UINT32_MAX
-/* Every node is offered to the lowest level first. So when there are this many for each of a level's places, no line of
+/* Every entry is offered to the lowest level first. So when there are this many for each of a level's places, no line of
  * it has an empty one: 64 in a thousand billion pairs of lines were offered fewer than 16. */
 #define FULL_SHARE 4u
 
@@ -85,8 +86,10 @@ static uint32_t insert_into(struct level level, uint64_t scattered, uint32_t id)
 			entry *e = &level.entries[line * LINE + i];
 			uint64_t value = atomic_load_explicit(e, memory_order_acquire);
 			if (value == 0 && atomic_compare_exchange_strong_explicit(
-			                      e, &value, mine, memory_order_release, memory_order_acquire))
+			                      e, &value, mine, memory_order_release, memory_order_acquire)) {
+				atomic_fetch_add_explicit(&shm->n_entries, 1, memory_order_relaxed);
 				return id;
+			}
 			if ((value ^ scattered) >> ID_BITS == 0)
 				return (uint32_t)value & ID_MASK;
 		}
@@ -139,15 +142,16 @@ uint32_t intern_find(uint64_t hash)
 	return 0;
 }
 
+/* returns: the id that stands for the hash now, 0 without room */
 static uint32_t insert(uint64_t hash, uint32_t id)
 {
 	uint64_t scattered = scatter(hash);
-	uint64_t n_nodes = atomic_load_explicit(&shm->n_nodes, memory_order_relaxed);
+	uint64_t n_entries = atomic_load_explicit(&shm->n_entries, memory_order_relaxed);
 	for (uint32_t i = 0;; i++) {
 		if (i >= count_levels() && !add_level(i))
 			return 0;
 		struct level level = open_level(i);
-		if (level.entries && n_nodes > FULL_SHARE * LINE * level.lines)
+		if (level.entries && n_entries > FULL_SHARE * LINE * level.lines)
 			continue;
 		uint32_t won = level.entries ? insert_into(level, scattered, id) : 0;
 		if (won != FULL)
@@ -163,8 +167,16 @@ static uint16_t module_of(uint64_t pc, uint32_t flags)
 	return m ? (uint16_t)m->index : TIDEMARK_NO_MODULE;
 }
 
-/* If another thread adds the same at this moment, its node may win and the one made here stays unused. */
-uint32_t intern_node(uint64_t word, uint32_t parent, uint64_t hash)
+/* NULL when it cannot be opened in this process, which may be another than the one that made it. */
+static inline struct tidemark_node *node_at(uint32_t id)
+{
+	if (!shm_ensure(&shm->nodes, (uint64_t)(id + 1) * sizeof(struct tidemark_node)))
+		return NULL;
+	return (struct tidemark_node *)shm_at(&shm->nodes, 0) + id;
+}
+
+/* returns: its id; 0 when there is no room */
+static uint32_t make_node(uint64_t word, uint32_t parent)
 {
 	uint64_t capacity = shm->nodes.size_bytes / sizeof(struct tidemark_node);
 	if (capacity > ID_MASK)
@@ -172,36 +184,90 @@ uint32_t intern_node(uint64_t word, uint32_t parent, uint64_t hash)
 	if (atomic_load_explicit(&shm->n_nodes, memory_order_relaxed) >= capacity)
 		return 0;
 	uint32_t id = atomic_fetch_add_explicit(&shm->n_nodes, 1, memory_order_relaxed);
-	if (id >= capacity || !shm_ensure(&shm->nodes, (uint64_t)(id + 1) * sizeof(struct tidemark_node)))
+	struct tidemark_node *node = id < capacity ? node_at(id) : NULL;
+	if (!node)
 		return 0;
-	struct tidemark_node *node = (struct tidemark_node *)shm_at(&shm->nodes, 0) + id;
 	uint32_t flags = (uint32_t)(word >> INTERN_FLAGS_SHIFT);
 	node->pc = word & TIDEMARK_ADDRESS_MASK;
 	node->parent = parent;
 	node->flags = (uint16_t)flags;
 	node->module = module_of(node->pc, flags);
+	return id;
+}
+
+/* A child of a node that is in its list; 0 when there is none. first: set to the list's first, n: to its length */
+static uint32_t find_child(struct tidemark_node *parent, uint64_t word, uint32_t *first, uint32_t *n)
+{
+	uint32_t id = *first = atomic_load_explicit(&parent->child, memory_order_acquire);
+	for (*n = 0; id; ++*n) {
+		const struct tidemark_node *child = node_at(id);
+		if (!child) {
+			*n = MAX_CHILDREN;
+			break;
+		}
+		if (intern_word(child->pc, child->flags) == word)
+			return id;
+		id = child->sibling;
+	}
+	return 0;
+}
+
+/* For frames that are not in a list. */
+static uint32_t find_or_insert(uint32_t parent, uint64_t word, uint64_t hash)
+{
+	uint32_t id = intern_find(hash);
+	if (id || (id = make_node(word, parent)) == 0)
+		return id;
 	return insert(hash, id);
 }
 
-uint32_t intern_add(const uint64_t *words, uint64_t *hashes, uint32_t n)
+/* A list changes by compare-and-swap of its first, and only while it is short: so whoever finds it long has seen all of
+ * it. A node that is made here while another thread makes the same stays unused. */
+uint32_t intern_child(uint32_t parent, uint64_t word, uint64_t hash)
 {
-	uint64_t hash = atomic_load_explicit(&modules_seed, memory_order_relaxed);
-	uint32_t n_known = 0; /* outer frames */
-	uint32_t id = 0;      /* of the innermost of them */
-	for (uint32_t i = 0; i < n; i++)
-		hashes[i] = hash = intern_extend(hash, words[i]);
-	/* Above a frame that is there all are there, and below one that is not none is. */
-	for (uint32_t missing = n - 1; n_known < missing;) {
-		uint32_t middle = n_known + (missing - n_known) / 2, found = intern_find(hashes[middle]);
-		if (found)
-			n_known = middle + 1, id = found;
-		else
-			missing = middle;
-	}
-	for (uint32_t i = n_known; i < n; i++)
-		if ((id = intern_node(words[i], id, hashes[i])) == 0)
+	struct tidemark_node *above = node_at(parent);
+	uint32_t made = 0, first, n;
+	if (parent == 0 || !above)
+		return above ? find_or_insert(parent, word, hash) : 0;
+	for (;;) {
+		uint32_t id = find_child(above, word, &first, &n);
+		if (id)
+			return id;
+		if (n >= MAX_CHILDREN)
+			return find_or_insert(parent, word, hash);
+		if (!made && (made = make_node(word, parent)) == 0)
 			return 0;
+		node_at(made)->sibling = first;
+		if (atomic_compare_exchange_strong_explicit(
+		        &above->child, &first, made, memory_order_release, memory_order_relaxed))
+			return made;
+	}
+}
+
+void intern_remember(uint64_t hash, uint32_t id)
+{
+	insert(hash, id);
+}
+
+uint32_t intern_add(const uint64_t *words, uint32_t n, uint64_t seed)
+{
+	uint64_t hash = seed;
+	uint32_t id = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		hash = intern_extend(hash, words[i]);
+		if ((id = intern_child(id, words[i], hash)) == 0)
+			return 0;
+	}
+	intern_remember(hash, id);
 	return id;
+}
+
+uint32_t intern_outer(uint32_t id, uint32_t n)
+{
+	const struct tidemark_node *node;
+	for (; n > 0 && id && (node = node_at(id)); n--)
+		id = node->parent;
+	return n == 0 ? id : 0;
 }
 
 int intern_init(void)

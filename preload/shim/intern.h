@@ -2,6 +2,11 @@
  * ids. Called at the end of every walk, on all threads and processes that share the memory; lock-free. The collector
  * reads the nodes directly.
  *
+ * A stack that was captured before is found by its hash. One that is new goes down the trie, from a frame that is known
+ * to be there: a node has a list of its children, and nodes of one stack are made side by side, so this touches little
+ * memory. A node with many children has the rest of them in the hash table, too; so have the outermost frames, because
+ * the hash tells what modules the addresses below belong to (modules_seed).
+ *
  * A frame word is the frame's address with its TIDEMARK_NODE_* flags in the top byte. The hash of a stack is a
  * polynomial over the mixed words of its frames, root first, starting with modules_seed: so it can be continued at the
  * leaf (a verified outer part keeps its hash) and can as well be summed up from the leaf while walking. */
@@ -33,14 +38,21 @@ static inline uint64_t intern_extend(uint64_t hash, uint64_t word)
 /* In the constructor. returns: 0, or -1 when the areas cannot be used */
 int intern_init(void);
 
-/* The node with this hash; 0 when it is not there (yet). cost: one or two cache misses */
+/* The stack with this hash; 0 when it was not captured (yet). cost: one or two cache misses */
 uint32_t intern_find(uint64_t hash);
 
-/* The node for one more frame below parent, whose hash was not found. returns: 0 when there is no room */
-uint32_t intern_node(uint64_t word, uint32_t parent, uint64_t hash);
+/* The node for one more frame below parent (0: an outermost frame), made if there is none. hash: of the stack with that
+ * frame. returns: 0 when there is no room */
+uint32_t intern_child(uint32_t parent, uint64_t word, uint64_t hash);
 
-/* Add a stack of n words, root first, that was not found, with all its ancestors. hashes: room for n.
+/* Let intern_find find a stack. Without room for it, it remains a stack that is looked for by its frames. */
+void intern_remember(uint64_t hash, uint32_t id);
+
+/* The stack of n words, root first, which intern_find did not find. seed: hash of the empty stack.
  * returns: 0 when there is no room */
-uint32_t intern_add(const uint64_t *words, uint64_t *hashes, uint32_t n);
+uint32_t intern_add(const uint64_t *words, uint32_t n, uint64_t seed);
+
+/* The n-th frame outwards from a node. */
+uint32_t intern_outer(uint32_t id, uint32_t n);
 
 #endif

@@ -47,8 +47,8 @@ static const struct {
     [AREA_RINGS] = {sizeof(struct tidemark_ring) * TIDEMARK_MAX_RINGS, false},
     [AREA_MODULES] = {sizeof(struct tidemark_module) * TIDEMARK_MAX_MODULES, false},
     [AREA_STRINGS] = {8 * MIB, true},
-    [AREA_NODES] = {64 * MIB, true},
-    [AREA_TABLES] = {64 * MIB, true},
+    [AREA_NODES] = {96 * MIB, true},
+    [AREA_TABLES] = {32 * MIB, true},
     [AREA_RING_DATA] = {96 * MIB, true},
 };
 

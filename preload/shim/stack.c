@@ -41,7 +41,6 @@ struct stack_state {
 	uint64_t n_frames;
 	struct unwind_walk walk;
 	uint64_t *words; /* room for depth + 2 */
-	uint64_t *hashes;
 	struct cfi_work work;
 };
 
@@ -56,7 +55,7 @@ static bool libunwind_wanted;
 #define signal_fence() atomic_signal_fence(memory_order_seq_cst)
 
 /* The parts of a state, one after the other. */
-enum part { PART_STATE, PART_FRAMES, PART_OUTER, PART_WORDS, PART_HASHES, PART_ADDRESSES, PART_END };
+enum part { PART_STATE, PART_FRAMES, PART_OUTER, PART_WORDS, PART_ADDRESSES, PART_END };
 
 static size_t part_offset(enum part part)
 {
@@ -65,7 +64,6 @@ static size_t part_offset(enum part part)
 	    [PART_FRAMES] = (depth_limit + SPARE_FRAMES) * sizeof(struct unwind_frame),
 	    [PART_OUTER] = depth_limit / 2 * sizeof(struct unwind_outer),
 	    [PART_WORDS] = (depth_limit + 2) * sizeof(uint64_t),
-	    [PART_HASHES] = (depth_limit + 2) * sizeof(uint64_t),
 	    [PART_ADDRESSES] = libunwind_wanted ? LIBUNWIND_DEPTH * sizeof(void *) : 0,
 	};
 	size_t offset = 0;
@@ -119,7 +117,6 @@ struct stack_state *stack_state_init(void *memory, uintptr_t low, uintptr_t high
 	s->walk.addresses = (void **)(base + part_offset(PART_ADDRESSES));
 	s->walk.n_addresses = LIBUNWIND_DEPTH;
 	s->words = (uint64_t *)(base + part_offset(PART_WORDS));
-	s->hashes = (uint64_t *)(base + part_offset(PART_HASHES));
 	s->generation = atomic_load_explicit(&modules_generation, memory_order_acquire);
 	return s;
 }
@@ -221,11 +218,11 @@ static uint64_t seed_now(void)
 static uint32_t intern_walk(struct stack_state *s)
 {
 	uint32_t n = collect(s);
-	uint64_t hash = seed_now();
+	uint64_t seed = seed_now(), hash = seed;
 	for (uint32_t i = 0; i < n; i++)
 		hash = intern_extend(hash, s->words[i]);
 	uint32_t id = intern_find(hash);
-	return id ? id : count_new(&s->walk, intern_add(s->words, s->hashes, n));
+	return id ? id : count_new(&s->walk, intern_add(s->words, n, seed));
 }
 
 static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
@@ -260,31 +257,20 @@ static void judge(struct stack_state *s)
 	s->n_new_frames = s->n_frames = 0;
 }
 
-/* The node of a frame of the trail; 0 when it has none yet. */
-static uint32_t find_node(struct unwind_known *frame)
-{
-	return frame->node ? frame->node : (frame->node = intern_find(frame->hash));
-}
-
-/* Add the trail to the trie. What the walk joined is most likely there, and most of the rest is not: the first frames
- * below the join tell. */
+/* Add the trail to the trie, below what it shares with the stack that it was before. */
 static __attribute__((noinline)) uint32_t add_trail(struct stack_state *s)
 {
 	struct recall *r = s->recall;
-	uint32_t n_known = (uint32_t)(s->walk.join + 1);
-	uint32_t id = 0;
-	while (n_known > 0 && (id = find_node(&r->frames[n_known - 1])) == 0)
-		n_known--;
-	if (n_known == 0 && r->broken)
-		id = stack_special(TIDEMARK_NODE_BROKEN);
-	for (uint32_t next; n_known < r->n && (next = find_node(&r->frames[n_known])) != 0; n_known++)
-		id = next;
-	for (; n_known < r->n; n_known++) {
-		struct unwind_known *frame = &r->frames[n_known];
-		frame->node = id = intern_node(frame->word, id, frame->hash);
-		if (id == 0)
-			break;
+	uint32_t n = r->n_shared;
+	uint32_t id = n > 0 ? intern_outer(r->node, r->node_n - n) : 0;
+	if (id == 0) {
+		n = 0;
+		id = r->broken ? stack_special(TIDEMARK_NODE_BROKEN) : 0;
 	}
+	for (; n < r->n; n++)
+		if ((id = intern_child(id, r->frames[n].word, r->frames[n].hash)) == 0)
+			return count_new(&s->walk, 0);
+	intern_remember(r->frames[n - 1].hash, id);
 	return count_new(&s->walk, id);
 }
 
@@ -309,8 +295,7 @@ static uint32_t capture_by_trail(struct stack_state *s, uint64_t pc, uint64_t sp
 	judge(s);
 	if (!recall_add(r, w, seed_now()) || r->n > 2 * w->half)
 		return intern_walk(s);
-	struct unwind_known *leaf = &r->frames[r->n - 1];
-	uint32_t id = find_node(leaf);
+	uint32_t id = intern_find(r->frames[r->n - 1].hash);
 	if (!id)
 		id = add_trail(s);
 	if (id != 0)
@@ -356,7 +341,7 @@ uint32_t stack_special(uint32_t flags)
 	uint64_t word = intern_word(0, flags);
 	uint64_t hash = intern_extend(seed_now(), word);
 	uint32_t id = intern_find(hash);
-	return id ? id : intern_node(word, 0, hash);
+	return id ? id : intern_child(0, word, hash);
 }
 
 void stack_unloaded(void)

@@ -32,6 +32,7 @@ void recall_reset(struct recall *r)
 {
 	r->n = 0;
 	r->n_checks = 0;
+	r->node = r->node_n = r->n_shared = 0;
 	memset(r->index, 0, sizeof(r->index));
 	memset(r->lines, 0, sizeof(r->lines));
 }
@@ -113,7 +114,6 @@ static void add_frame(struct recall *r, const struct unwind_frame *f, uint64_t h
 	known->sp = f->sp;
 	known->bp = f->bp;
 	known->hash = intern_extend(hash, f->word);
-	known->node = 0;
 	known->n_checks = (uint16_t)r->n_checks;
 	r->n++;
 }
@@ -140,10 +140,13 @@ bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed)
 		if (i == 0)
 			return false;
 		add_root(r, w, &w->frames[--i], seed);
+		r->n_shared = 0;
 	} else {
 		r->n = (uint32_t)w->join + 1;
 		r->n_checks = r->frames[w->join].n_checks;
 	}
+	if (r->n_shared > r->n)
+		r->n_shared = r->n;
 	while (i > 0 && r->n < RECALL_FRAMES && r->n_checks + 3 <= RECALL_CHECKS) {
 		i--;
 		add_frame(r, &w->frames[i], r->frames[r->n - 1].hash);
@@ -216,6 +219,8 @@ void recall_remember(struct recall *r, uint32_t node)
 	uint64_t pc = leaf->word & TIDEMARK_ADDRESS_MASK;
 	uint16_t *set = r->index[recall_set_of(pc, leaf->sp)];
 	uint32_t i = 0;
+	r->node = node;
+	r->node_n = r->n_shared = r->n;
 	while (
 	    i < RECALL_WAYS && !(is_meant(r, set[i], pc, leaf->sp) && is_shape_of_trail(r, shape_at(r, set[i]), leaf)))
 		i++;

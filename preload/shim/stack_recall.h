@@ -61,6 +61,9 @@ struct recall {
 	uint32_t n; /* frames */
 	uint32_t n_checks;
 	bool broken;
+	uint32_t node; /* of the last trail that had one, of node_n frames; 0: none */
+	uint32_t node_n;
+	uint32_t n_shared; /* outermost frames that the trail still has in common with that */
 	struct unwind_known frames[RECALL_FRAMES];
 	struct recall_check checks[RECALL_CHECKS];
 	/* The memo. The index finds a shape by pc and sp. */
@@ -150,7 +153,7 @@ int32_t recall_verify(const struct recall *r, uint64_t sp);
  * returns: true when all of it is there; then the leaf is frames[n-1] */
 bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed);
 
-/* The trail's node is known: remember the whole walk. */
+/* The trail's node is known: remember it, and the whole walk. */
 void recall_remember(struct recall *r, uint32_t node);
 
 #endif

@@ -35,7 +35,6 @@ struct unwind_known {
 	uint64_t sp;
 	uint64_t bp;
 	uint64_t hash;     /* of the stack from the root to this frame */
-	uint32_t node;     /* of the same; 0: not known */
 	uint16_t n_checks; /* slots of memory, in the order of the remembered list, that the way from here to the root
 	                      read */
 	uint16_t bp_live;  /* 1: the way depends on bp */

@@ -6,6 +6,9 @@
  * TIDEMARK_CHECK_EVERY: compare only every n-th allocation (all are walked). TIDEMARK_CHECK_ARENA: allocate from an
  * arena that is never freed, because the program's signal handlers allocate and libc's malloc does not allow that.
  *
+ * Of the nodes that stand for frames of a capture no two may be the same frame below the same parent (but for the
+ * outermost frames, whose libraries may have changed).
+ *
  * The reference ends at code without unwind information; Tidemark goes on by frame pointers and marks it. So every
  * frame of the reference must be there, and what follows must begin with a guess. */
 #include <dlfcn.h>
@@ -29,6 +32,7 @@
 #define MAX_FRAMES 400000
 #define MAX_REPORTS 20
 #define LEVELS 2
+#define MAX_NODES (1u << 22)
 
 void *__libc_malloc(size_t);
 void *__libc_calloc(size_t, size_t);
@@ -56,6 +60,7 @@ struct local {
 };
 
 static struct counters *counters;
+static _Atomic uint8_t *used; /* by node id: it is part of a captured stack; shared by all processes */
 static int log_fd = -1;
 static uint64_t every = 1;
 static uint32_t depth_limit = 256;
@@ -129,9 +134,48 @@ static uint32_t read_ours(struct level *l, uint32_t id)
 {
 	const struct tidemark_node *nodes = shm_at(&shm->nodes, 0);
 	uint32_t n = 0;
-	for (; id; id = nodes[id].parent)
+	for (; id; id = nodes[id].parent) {
 		l->ours[n++] = nodes[id].pc | (uint64_t)nodes[id].flags << 56;
+		if (id < MAX_NODES)
+			atomic_store_explicit(&used[id], 1, memory_order_relaxed);
+	}
 	return n;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct tidemark_node *x = *(const struct tidemark_node *const *)a;
+	const struct tidemark_node *y = *(const struct tidemark_node *const *)b;
+	if (x->parent != y->parent)
+		return x->parent < y->parent ? -1 : 1;
+	if (x->pc != y->pc)
+		return x->pc < y->pc ? -1 : 1;
+	return (x->flags > y->flags) - (x->flags < y->flags);
+}
+
+/* Is every captured stack one node? */
+static __attribute__((destructor)) void find_twins(void)
+{
+	if (!atomic_exchange(&ready, false))
+		return;
+	const struct tidemark_node *nodes = shm_at(&shm->nodes, 0), **list;
+	uint32_t n_nodes = atomic_load(&shm->n_nodes), n = 0;
+	list = mmap(NULL, MAX_NODES * sizeof(*list), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (list == MAP_FAILED)
+		return;
+	for (uint32_t id = 1; id < n_nodes && id < MAX_NODES; id++)
+		if (atomic_load_explicit(&used[id], memory_order_relaxed) && nodes[id].parent)
+			list[n++] = &nodes[id];
+	qsort(list, n, sizeof(*list), by_place);
+	for (uint32_t i = 1; i < n; i++) {
+		if (by_place(&list[i - 1], &list[i]) != 0)
+			continue;
+		atomic_fetch_add(&counters->differences, 1);
+		if (atomic_fetch_add(&n_reports, 1) < MAX_REPORTS)
+			say("nodes %u and %u are the same frame %#lx below node %u\n", (unsigned)(list[i - 1] - nodes),
+			    (unsigned)(list[i] - nodes), (unsigned long)list[i]->pc, list[i]->parent);
+	}
 }
 
 /* Is the node's module what the loader has at its address now? The executable and the vDSO are named in other ways. */
@@ -404,7 +448,8 @@ static __attribute__((constructor)) void start(void)
 		return;
 	}
 	enum tidemark_unwinder mode = mode_of(getenv("TIDEMARK_UNWIND"));
-	if (counters == MAP_FAILED || !memory_init() || stack_init(mode, depth_limit) != mode) {
+	used = mmap(NULL, MAX_NODES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (counters == MAP_FAILED || used == MAP_FAILED || !memory_init() || stack_init(mode, depth_limit) != mode) {
 		say("cannot start the unwinder\n");
 		return;
 	}

@@ -163,6 +163,13 @@ static void run_aligned()
 		}
 }
 
+/* More callers in one function than a node of the trie has room for in its list of children. */
+#define FOUR_TIMES(x) x x x x
+__attribute__((noinline)) static void run_wide(void (*allocate)(unsigned), unsigned seed)
+{
+	FOUR_TIMES(FOUR_TIMES(allocate(seed); sink = sink + seed;) allocate(seed); sink = sink - seed;)
+}
+
 static long recurse(unsigned depth, unsigned every, unsigned seed)
 {
 	if (depth % every == 0)
@@ -331,6 +338,7 @@ static void *thread(void *argument)
 {
 	unsigned seed = (unsigned)(uintptr_t)argument;
 	run_plain(seed, 150);
+	run_wide(allocate1, seed);
 	run_loops(seed);
 	run_coroutines(seed);
 	return nullptr;
@@ -399,6 +407,8 @@ int main(int argc, char **argv)
 	run_loops(seed);
 	run_equal_pointers();
 	run_aligned();
+	for (auto *allocate : {allocate0, allocate1, allocate0})
+		run_wide(allocate, seed);
 	run_deep(seed);
 	run_loops(seed + 1);
 	run_coroutines(seed);
