@@ -11,7 +11,9 @@
 
 #include "arena.h"
 #include "emit.h"
+#include "hooks.h"
 #include "hooks_cxx.h"
+#include "objects.h"
 #include "real.h"
 #include "stack.h"
 
@@ -202,6 +204,44 @@ EXPORT size_t malloc_usable_size(void *block)
 }
 
 /* --- libraries --- */
+
+/* The hooks' addresses come from our own symbol table: by its name `malloc` may be another library's in front of us. */
+static struct redirection own[] = {
+    {"malloc", (void **)&real.malloc, NULL},
+    {"free", (void **)&real.free, NULL},
+    {"calloc", (void **)&real.calloc, NULL},
+    {"realloc", (void **)&real.realloc, NULL},
+    {"reallocarray", (void **)&real.reallocarray, NULL},
+    {"posix_memalign", (void **)&real.posix_memalign, NULL},
+    {"aligned_alloc", (void **)&real.aligned_alloc, NULL},
+    {"memalign", (void **)&real.memalign, NULL},
+    {"valloc", (void **)&real.valloc, NULL},
+    {"pvalloc", (void **)&real.pvalloc, NULL},
+    {"dlclose", (void **)&real.dlclose, NULL},
+};
+#define N_OWN (sizeof(own) / sizeof(own[0]))
+
+static bool find_own(const struct object *object, void *argument)
+{
+	(void)argument;
+	if (!object_is_shim(object))
+		return false;
+	for (unsigned i = 0; i < N_OWN; i++)
+		own[i].hook = object_find(object, own[i].name, false);
+	return true;
+}
+
+void hooks_init(void)
+{
+	objects_each(find_own, NULL);
+}
+
+void hooks_bind(const struct dl_phdr_info *info)
+{
+	struct object object;
+	if (object_take(info, &object) && !object_is_shim(&object))
+		object_redirect(&object, own, N_OWN, true);
+}
 
 EXPORT int dlclose(void *handle)
 {

@@ -4,10 +4,6 @@
  * calls, is not recorded; a block that ends by free() all the same is counted as unknown there. */
 #include "hooks_jemalloc.h"
 
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "emit.h"
 #include "objects.h"
 
@@ -69,11 +65,7 @@ static void hook_dallocx(void *block, int flags)
 	emit_ending_end(&ending);
 }
 
-static const struct {
-	const char *name;
-	void **real;
-	void *hook;
-} hooks[] = {
+static const struct redirection hooks[] = {
     {"mallocx", (void **)&je.mallocx, (void *)hook_mallocx},
     {"rallocx", (void **)&je.rallocx, (void *)hook_rallocx},
     {"xallocx", (void **)&je.xallocx, (void *)hook_xallocx},
@@ -82,63 +74,21 @@ static const struct {
 };
 #define N_HOOKS (sizeof(hooks) / sizeof(hooks[0]))
 
-static bool is_reference(const ElfW(Rela) * r)
-{
-#if defined(__x86_64__)
-	unsigned type = ELF64_R_TYPE(r->r_info);
-	return r->r_addend == 0 && (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64);
-#elif defined(__aarch64__)
-	unsigned type = ELF64_R_TYPE(r->r_info);
-	return r->r_addend == 0 &&
-	       (type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT || type == R_AARCH64_ABS64);
-#endif
-}
-
-static bool is_protected(const struct object *object, uintptr_t address)
-{
-	for (unsigned i = 0; i < object->n_headers; i++) {
-		const ElfW(Phdr) *p = &object->headers[i];
-		if (p->p_type == PT_GNU_RELRO && address - object->base - p->p_vaddr < p->p_memsz)
-			return true;
-	}
-	return false;
-}
-
-static void set_slot(const struct object *object, uintptr_t address, void *value)
-{
-	uintptr_t page_bytes = (uintptr_t)sysconf(_SC_PAGESIZE), page = address & ~(page_bytes - 1);
-	bool protected = is_protected(object, address);
-	if (protected && SYS3(mprotect, page, page_bytes, PROT_READ | PROT_WRITE) < 0)
-		return;
-	*(void **)address = value;
-	if (protected)
-		SYS3(mprotect, page, page_bytes, PROT_READ);
-}
-
 static bool redirect(const struct object *object, void *argument)
 {
 	(void)argument;
-	if (object_is_shim(object) || object_find(object, "mallocx", false)) /* not what jemalloc does by itself */
-		return false;
-	for (unsigned table = 0; table < 2; table++) {
-		for (size_t i = 0; object->relocations[table] && i < object->n_relocations[table]; i++) {
-			const ElfW(Rela) *r = &object->relocations[table][i];
-			if (ELF64_R_SYM(r->r_info) == 0 || !is_reference(r))
-				continue;
-			const char *name = object->strings + object->symbols[ELF64_R_SYM(r->r_info)].st_name;
-			for (unsigned h = 0; h < N_HOOKS; h++) {
-				if (*hooks[h].real && strcmp(name, hooks[h].name) == 0)
-					set_slot(object, object->base + r->r_offset, hooks[h].hook);
-			}
-		}
-	}
+	if (!object_is_shim(object) && !object_find(object, "mallocx", false)) /* not what jemalloc does by itself */
+		object_redirect(object, hooks, N_HOOKS, false);
 	return false;
 }
 
 void jemalloc_init(void)
 {
-	for (unsigned i = 0; i < N_HOOKS; i++)
-		*hooks[i].real = objects_next(hooks[i].name, false);
+	je.mallocx = objects_next("mallocx", false);
+	je.rallocx = objects_next("rallocx", false);
+	je.xallocx = objects_next("xallocx", false);
+	je.sdallocx = objects_next("sdallocx", false);
+	je.dallocx = objects_next("dallocx", false);
 	if (je.mallocx)
 		objects_each(redirect, NULL);
 }

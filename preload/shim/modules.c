@@ -11,6 +11,7 @@
 #include <sys/auxv.h>
 
 #include "exe.h"
+#include "hooks.h"
 #include "shm.h"
 #include "sys.h"
 #include "unwind_probe.h"
@@ -390,6 +391,15 @@ static bool is_described(const struct module *m, struct object *o)
 	return m->index != TIDEMARK_NO_MODULE && same_identity(record_at(m->index), o);
 }
 
+/* Its code is on the stack, so it is loaded and relocated. */
+static void bind_hooks(const struct object *o)
+{
+	struct dl_phdr_info info = {
+	    .dlpi_addr = o->bias, .dlpi_name = o->name, .dlpi_phdr = o->phdr, .dlpi_phnum = (ElfW(Half))o->n_phdrs};
+	if (o->phdr && !is_main(o) && !is_vdso(o))
+		hooks_bind(&info);
+}
+
 /* Is this active entry still the object that the loader has in its place? */
 static bool still_stands(struct module *m, struct object *o)
 {
@@ -399,6 +409,7 @@ static bool still_stands(struct module *m, struct object *o)
 		return true;
 	if (!is_described(m, o))
 		return false;
+	bind_hooks(o); /* it was loaded anew */
 	atomic_store_explicit(&m->doubtful, 0, memory_order_relaxed);
 	return true;
 }
@@ -420,7 +431,10 @@ static struct module *find_known(struct object *o, bool *contested)
 		if (is_described(m, o))
 			back = m;
 	}
-	return back && revive(back, o) ? back : NULL;
+	if (!back || !revive(back, o))
+		return NULL;
+	bind_hooks(o);
+	return back;
 }
 
 static struct module *add_known(struct object *o, bool contested)
@@ -448,6 +462,7 @@ static struct module *add_known(struct object *o, bool contested)
 	m->text_high = text ? m->text_low + text->p_filesz : 0;
 	find_unwind_information(o, &m->image);
 	m->index = publish(o, &contested);
+	bind_hooks(o);
 	/* Where addresses in its range had another meaning before, as another object, as no object (generated code), or
 	 * in a relative that shares the trie, stacks through it must hash differently. */
 	if (rules_forget_guesses(m->start, m->end))

@@ -2,7 +2,10 @@
  * Called by the constructor, and at the first use of operator new in a program that has no C++ library of its own. */
 #include "objects.h"
 
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 
 #include "sys.h"
 
@@ -58,7 +61,7 @@ static void take_dynamic(struct object *object)
 		object->soname = object->strings + soname;
 }
 
-static bool take_object(const struct dl_phdr_info *info, struct object *object)
+bool object_take(const struct dl_phdr_info *info, struct object *object)
 {
 	memset(object, 0, sizeof(*object));
 	object->base = info->dlpi_addr;
@@ -85,7 +88,7 @@ static int step(struct dl_phdr_info *info, size_t size, void *data)
 	struct walk *walk = data;
 	struct object object;
 	(void)size;
-	return take_object(info, &object) && walk->each(&object, walk->argument);
+	return object_take(info, &object) && walk->each(&object, walk->argument);
 }
 
 bool objects_each(bool (*each)(const struct object *object, void *argument), void *argument)
@@ -178,6 +181,60 @@ bool object_imports(const struct object *object, const char *name)
 			return true;
 	}
 	return false;
+}
+
+static bool is_reference(const ElfW(Rela) * r)
+{
+#if defined(__x86_64__)
+	unsigned type = ELF64_R_TYPE(r->r_info);
+	return r->r_addend == 0 && (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64);
+#elif defined(__aarch64__)
+	unsigned type = ELF64_R_TYPE(r->r_info);
+	return r->r_addend == 0 &&
+	       (type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT || type == R_AARCH64_ABS64);
+#endif
+}
+
+static bool is_protected(const struct object *object, uintptr_t address)
+{
+	for (unsigned i = 0; i < object->n_headers; i++) {
+		const ElfW(Phdr) *p = &object->headers[i];
+		if (p->p_type == PT_GNU_RELRO && address - object->base - p->p_vaddr < p->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+static void set_slot(const struct object *object, uintptr_t address, void *value)
+{
+	uintptr_t page_bytes = getauxval(AT_PAGESZ), page = address & -page_bytes;
+	if (is_protected(object, address) && SYS3(mprotect, page, page_bytes, PROT_READ | PROT_WRITE) < 0)
+		return;
+	atomic_store_explicit((void *_Atomic *)address, value, memory_order_relaxed);
+}
+
+static void redirect_slot(
+    const struct object *object, const ElfW(Rela) * r, const struct redirection *list, unsigned n, bool bound_only)
+{
+	uintptr_t address = object->base + r->r_offset;
+	const char *name = object->strings + object->symbols[ELF64_R_SYM(r->r_info)].st_name;
+	for (unsigned i = 0; i < n; i++) {
+		void *real = *list[i].real;
+		if (real && list[i].hook && (!bound_only || *(void **)address == real) &&
+		    strcmp(name, list[i].name) == 0)
+			set_slot(object, address, list[i].hook);
+	}
+}
+
+void object_redirect(const struct object *object, const struct redirection *list, unsigned n, bool bound_only)
+{
+	for (unsigned table = 0; table < 2; table++) {
+		for (size_t i = 0; object->relocations[table] && i < object->n_relocations[table]; i++) {
+			const ElfW(Rela) *r = &object->relocations[table][i];
+			if (ELF64_R_SYM(r->r_info) != 0 && is_reference(r))
+				redirect_slot(object, r, list, n, bound_only);
+		}
+	}
 }
 
 struct search {

@@ -28,6 +28,21 @@ struct object {
  * returns: whether it did. The objects' memory is good while the object stays loaded. */
 bool objects_each(bool (*each)(const struct object *object, void *argument), void *argument);
 
+/* Read one object's tables. name: the loader's, or NULL. returns: false when it has none */
+bool object_take(const struct dl_phdr_info *info, struct object *object);
+
+/* Functions of one name: what references are bound to, and what they are to be bound to. */
+struct redirection {
+	const char *name;
+	void **real; /* NULL in there: nothing to do */
+	void *hook;
+};
+
+/* Point the object's references to the hooks.
+ * bound_only: leave alone those that are not bound to the real function, because they are another's or not bound yet
+ * threads: several may be at it at once; pages that were protected stay writable */
+void object_redirect(const struct object *object, const struct redirection *list, unsigned n, bool bound_only);
+
 /* Is this library itself that object? */
 bool object_is_shim(const struct object *object);
 

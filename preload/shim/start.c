@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "emit.h"
 #include "exe.h"
+#include "hooks.h"
 #include "hooks_cxx.h"
 #include "hooks_jemalloc.h"
 #include "hooks_map.h"
@@ -220,6 +221,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	}
 	real_init();
 	cxx_init();
+	hooks_init();
 	options_read(&options, envp);
 	if ((options.output || options.session) && begin(argc, argv, envp)) {
 		jemalloc_init();
