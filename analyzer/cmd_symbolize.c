@@ -12,7 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,12 +31,33 @@
 #define MAX_DATA_BYTES (4ul << 30)
 #endif
 
+#define LOWER_BY 10 /* of 19 */
+
 struct input {
 	char *bytes;
 	size_t n_bytes, capacity;
 	bool skipping; /* inside a line that is too long to be a request */
 	bool ended;
 };
+
+/* Two threads serve one after the other: the first at low priority, because the targets run beside it; the other goes on
+ * when somebody waits for the answers, because a process cannot take its low priority back. */
+struct serving {
+	struct service *service;
+	struct input input;
+	bool may_pass; /* the low one serves */
+	bool passed;
+	int result;
+};
+
+/* By SIGCONT, which only the low thread takes; the collector blocks it before the start. */
+static volatile sig_atomic_t is_awaited;
+
+static void note_awaited(int signal_number)
+{
+	(void)signal_number;
+	is_awaited = 1;
+}
 
 static void process_prepare(void)
 {
@@ -48,7 +71,17 @@ static void process_prepare(void)
 	}
 	setrlimit(RLIMIT_CORE, &none);
 	setrlimit(RLIMIT_DATA, &data);
+	mallopt(M_ARENA_MAX, 1); /* the threads take turns */
 	signal(SIGPIPE, SIG_IGN);
+}
+
+static void mask_call(int how)
+{
+	sigset_t call;
+
+	sigemptyset(&call);
+	sigaddset(&call, SIGCONT);
+	pthread_sigmask(how, &call, NULL);
 }
 
 /* What the dying process still owes: whole answers, so that its successor is asked on from the request that killed it.
@@ -70,16 +103,23 @@ static void die_with_answers(int signal_number)
 	_exit(128 + signal_number);
 }
 
+/* For both threads: only one of them works at a time. */
+static int use_fault_stack(stack_t *former)
+{
+	static char bytes[65536];
+	const stack_t stack = {.ss_sp = bytes, .ss_size = sizeof(bytes)};
+
+	return sigaltstack(&stack, former);
+}
+
 /* Forged debug information may lead libdw astray, a file that shrinks while it is mapped raises SIGBUS. */
 static void catch_faults(struct service *service)
 {
-	static char stack_bytes[65536];
-	const stack_t stack = {.ss_sp = stack_bytes, .ss_size = sizeof(stack_bytes)};
 	const struct sigaction action = {.sa_handler = die_with_answers, .sa_flags = SA_ONSTACK | SA_RESETHAND};
 	static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 
 	dying_service = service;
-	if (sigaltstack(&stack, NULL))
+	if (use_fault_stack(NULL))
 		return;
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		sigaction(signals[i], &action, NULL);
@@ -99,25 +139,33 @@ static int input_read(struct input *input)
 	return 0;
 }
 
-/* Serve the whole lines that are there; half a line at the very end of the input is none. */
-static int input_serve(struct input *input, struct service *service)
+static bool passes(struct serving *serving)
 {
+	serving->passed = serving->may_pass && is_awaited;
+	return serving->passed;
+}
+
+/* Serve the whole lines that are there; half a line at the very end of the input is none. */
+static int input_serve(struct serving *serving)
+{
+	struct input *input = &serving->input;
 	char *line = input->bytes, *end;
 	size_t left = input->n_bytes;
 
-	while (left && (end = memchr(line, '\n', left))) {
+	while (left && !passes(serving) && (end = memchr(line, '\n', left))) {
 		*end = '\0';
-		if (!input->skipping && service_request(service, line))
+		if (!input->skipping && service_request(serving->service, line))
 			return -1;
 		input->skipping = false;
 		left -= (size_t)(end + 1 - line);
 		line = end + 1;
 	}
-	if (left > MAX_LINE_BYTES) {
+	if (left > MAX_LINE_BYTES && !serving->passed) {
 		input->skipping = true;
 		left = 0;
 	}
-	memmove(input->bytes, line, left);
+	if (left)
+		memmove(input->bytes, line, left);
 	input->n_bytes = left;
 	return 0;
 }
@@ -146,31 +194,58 @@ static int output_write(struct service *service)
 	return 0;
 }
 
-static int serve(struct service *service)
+/* returns: 0 at the end, or when the other thread is to go on */
+static int serve(struct serving *serving)
 {
-	struct input input = {0};
-	int result = -1;
+	struct service *service = serving->service;
+	struct input *input = &serving->input;
 
-	while (!input.ended || output_waiting(service)) {
+	while (!input_serve(serving) && !passes(serving)) {
 		struct pollfd fds[2] = {
-		    {input.ended || output_waiting(service) > MAX_WAITING_BYTES ? -1 : STDIN_FILENO, POLLIN, 0},
+		    {input->ended || output_waiting(service) > MAX_WAITING_BYTES ? -1 : STDIN_FILENO, POLLIN, 0},
 		    {output_waiting(service) ? STDOUT_FILENO : -1, POLLOUT, 0},
 		};
 
+		if (input->ended && !output_waiting(service))
+			return 0;
 		if (poll(fds, 2, -1) < 0) {
-			if (errno == EINTR)
-				continue;
-			break;
+			if (errno != EINTR)
+				return -1;
+		} else if ((fds[1].revents && output_write(service)) || (fds[0].revents && input_read(input))) {
+			return -1;
 		}
-		if (fds[1].revents && output_write(service))
-			goto out;
-		if (fds[0].revents && (input_read(&input) || input_serve(&input, service)))
-			goto out;
 	}
-	result = 0;
-out:
-	free(input.bytes);
-	return result;
+	return serving->passed ? 0 : -1;
+}
+
+static void *serve_low(void *arg)
+{
+	struct serving *serving = arg;
+	stack_t former;
+	bool has_stack = !use_fault_stack(&former);
+
+	setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + LOWER_BY);
+	mask_call(SIG_UNBLOCK);
+	serving->result = serve(serving);
+	if (has_stack)
+		sigaltstack(&former, NULL);
+	return NULL;
+}
+
+static int serve_all(struct service *service)
+{
+	struct serving serving = {.service = service, .may_pass = true, .passed = true};
+	pthread_t low;
+
+	sigaction(SIGCONT, &(struct sigaction){.sa_handler = note_awaited}, NULL);
+	mask_call(SIG_BLOCK);
+	if (!pthread_create(&low, NULL, serve_low, &serving))
+		pthread_join(low, NULL);
+	serving.may_pass = false;
+	if (serving.passed)
+		serving.result = serve(&serving);
+	free(serving.input.bytes);
+	return serving.result;
 }
 
 static void warn_user(void *arg, const char *text)
@@ -207,7 +282,7 @@ int cmd_symbolize(int argc, char **argv)
 	} else {
 		service_init(&service, symbols);
 		catch_faults(&service);
-		if (serve(&service))
+		if (serve_all(&service))
 			status = CMD_TROUBLE;
 		dying_service = NULL;
 		service_release(&service);

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,12 +33,15 @@ static bool find_command(char *path, size_t capacity)
 static pid_t spawn(const char *path, int in, int out)
 {
 	char *const argv[] = {"tidemark", "symbolize", NULL};
+	sigset_t call;
+	sigemptyset(&call);
+	sigaddset(&call, SIGCONT);
 	pid_t pid = vfork();
 	if (pid != 0)
 		return pid;
+	sigprocmask(SIG_BLOCK, &call, NULL); /* a call that comes too early waits until it is listened to */
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0)
 		_exit(127);
-	setpriority(PRIO_PROCESS, 0, 10);
 	execv(path, argv);
 	_exit(127);
 }
@@ -81,7 +83,15 @@ void resolver_stop(struct resolver *r)
 		waitpid(r->pid, NULL, 0);
 	}
 	r->pid = 0;
+	r->is_hurried = false;
 	r->out.n = r->in.n = r->out_done = r->in_done = 0;
+}
+
+void resolver_hurry(struct resolver *r)
+{
+	if (r->pid > 0 && !r->is_hurried)
+		kill(r->pid, SIGCONT);
+	r->is_hurried = r->pid > 0;
 }
 
 /* ---- sending ---- */

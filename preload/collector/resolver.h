@@ -10,7 +10,8 @@
 #include "bytes.h"
 
 struct resolver {
-	pid_t pid;    /* 0: none */
+	pid_t pid; /* 0: none */
+	bool is_hurried;
 	int to, from; /* -1: none */
 	struct bytes out, in;
 	size_t out_done, in_done; /* sent, taken */
@@ -21,6 +22,9 @@ int resolver_start(struct resolver *resolver);
 
 /* End it and forget what was exchanged. */
 void resolver_stop(struct resolver *resolver);
+
+/* Call it to work at normal priority from now on. */
+void resolver_hurry(struct resolver *resolver);
 
 /* Append to the next line. */
 void resolver_put_word(struct resolver *resolver, const char *word);

@@ -288,6 +288,11 @@ static void restart_child(void)
 		symbolizer_give_up();
 }
 
+void symbolizer_hurry(void)
+{
+	resolver_hurry(&sym.child);
+}
+
 uint64_t symbolizer_progress_ns(void)
 {
 	return sym.progress_ns;

@@ -51,6 +51,9 @@ void symbolizer_pump(void);
 /* Is the child there? Then pump it every few seconds also when nothing happens, so that it can be sent home. */
 bool symbolizer_runs(void);
 
+/* Somebody waits for answers: the child shall work at normal priority from now on. May be called often. */
+void symbolizer_hurry(void);
+
 /* When the last answer came. */
 uint64_t symbolizer_progress_ns(void);
 

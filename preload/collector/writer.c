@@ -188,7 +188,20 @@ static void finish(struct tracefile *file)
 	drain_wake();
 }
 
-/* Somebody waits for this file, and it for its symbols. */
+/* Does somebody wait for a file that is closing? For the root's and those of its children when the root is over, and
+ * who asks at exit. */
+static bool is_awaited(void)
+{
+	bool has_closing = false, asks = false, root_lives = false;
+	for (struct tracefile *file = writer.files; file; file = file->next) {
+		has_closing |= file->is_closing;
+		asks |= file->is_closing && file->is_awaited;
+		root_lives |= file->origin.is_root && !file->is_closing;
+	}
+	return asks || (has_closing && !root_lives);
+}
+
+/* A file waits for its symbols. */
 static void limit_wait(const struct tracefile *file, uint64_t now)
 {
 	uint64_t since = symbolizer_progress_ns();
@@ -202,6 +215,8 @@ static void limit_wait(const struct tracefile *file, uint64_t now)
 static void look_after_files(void)
 {
 	uint64_t now = mono_ns();
+	if (symbolizer_pending() && is_awaited())
+		symbolizer_hurry();
 	for (struct tracefile **at = &writer.files; *at;) {
 		struct tracefile *file = *at;
 		if (!file->is_closing) {
@@ -261,17 +276,14 @@ static void pump_symbols(void)
 static void wait_for_work(void)
 {
 	struct pollfd fds[3];
-	bool has_blocks = false, is_awaited = false;
-	for (struct tracefile *file = writer.files; file; file = file->next) {
-		is_awaited |= file->is_closing;
+	bool has_blocks = false, in_passing = !is_awaited();
+	for (struct tracefile *file = writer.files; file; file = file->next)
 		has_blocks |= file->is_closing || file->block.n_events || file->block.n_rares;
-	}
 	symbolizer_poll(fds);
-	if (!is_awaited)
+	if (in_passing)
 		fds[0].fd = fds[1].fd = -1;
 	fds[2] = (struct pollfd){.fd = queue_fd(), .events = POLLIN};
-	bool passes_by = symbolizer_pending() > 0 && !is_awaited;
-	poll(fds, 3, passes_by ? 20 : has_blocks ? 50 : symbolizer_runs() ? 5000 : -1);
+	poll(fds, 3, in_passing && symbolizer_pending() ? 20 : has_blocks ? 50 : symbolizer_runs() ? 5000 : -1);
 }
 
 static void *writer_main(void *arg)
