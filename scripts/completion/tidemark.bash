@@ -3,7 +3,7 @@
 _tidemark_words() {
     case $1 in
     commands) "$2" --help 2>/dev/null | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' ;;
-    options) "$2" "$3" --help 2>/dev/null | sed -n 's/^ *\(-., \)\{0,1\}\(--[a-z-]*\).*/\2/p' ;;
+    options) "${@:2}" --help 2>/dev/null | sed -n 's/^ *\(-., \)\{0,1\}\(--[a-z0-9-]*\).*/\2/p' ;;
     esac
 }
 
@@ -42,16 +42,17 @@ _tidemark_record() {
     _tidemark_program "$i"
 }
 
-# The server begins after "--"; what stands between --gate and that are options of the gate.
+# The server of drive, and the command of bisect, begin after "--"; what stands between drive's --gate and that are options
+# of the gate.
 _tidemark_drive() {
     local i
     for ((i = 2; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --gate) command=gate ;;
+        --gate) [[ $command != drive ]] || command=gate ;;
         --) _tidemark_program $((i + 1)) && return ;;
         esac
     done
-    [[ $prev == -[cn] || $prev == --@(ready|op)-* ]] # numbers and commands are the user's own
+    [[ $command != gate && $prev == @(-[cn]|--@(ready|op)-*|--@(ops|max-ops|clients|name|timeout|build|gate)) && $cur != -* ]] # the user's own
 }
 
 _tidemark() {
@@ -69,10 +70,10 @@ _tidemark() {
     if [[ $command == record ]]; then
         _tidemark_record && return
     fi
-    if [[ $command == drive ]]; then
+    if [[ $command == @(drive|bisect) ]]; then
         _tidemark_drive && return
     fi
-    if [[ $command == @(history|baseline) && $COMP_CWORD -eq 2 ]]; then
+    if [[ $command == @(history|baseline) && $COMP_CWORD -eq 2 && $cur != -* ]]; then
         local verbs='add show plot export'
         [[ $command == history ]] || verbs='save show compare'
         mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$cur")
@@ -106,9 +107,13 @@ _tidemark() {
         ;;
     esac
     if [[ $cur == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(_tidemark_words options "$tidemark" "$command")" -- "$cur")
+        local asked=("$command")
+        [[ $command != baseline ]] || asked+=("${COMP_WORDS[@]:2:1}") # its verbs have options of their own
+        mapfile -t COMPREPLY < <(compgen -W "$(_tidemark_words options "$tidemark" "${asked[@]}")" -- "$cur")
     elif [[ $command == @(history|baseline) ]]; then
         _tidemark_files ''
+    elif [[ $command == @(selftest|bisect) ]]; then
+        return # no files
     else
         _tidemark_files '!*.tmk*'
     fi

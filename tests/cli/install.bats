@@ -106,6 +106,20 @@ END
     assert_equal "$(completions tidemark drive --max)" --max-ops
     assert_equal "$(completions tidemark drive --gate --peak-h)" --peak-heap
     [[ " $(completions tidemark drive --gate --peak-heap 1MB -- tidem) " == *" tidemark "* ]] || false
+    [[ " $(completions tidemark bisect HEAD~3 HEAD -- tidem) " == *" tidemark "* ]] || false
+    assert_equal "$(completions tidemark bisect --bu)" --build
+    assert_equal "$(completions tidemark gate --leak-p)" --leak-per-100-ops
+    assert_equal "$(completions tidemark drive --ready-l)" --ready-line
+    assert_equal "$(completions tidemark drive -c '')$(completions tidemark selftest '')" ""
+    assert_equal "$(completions tidemark baseline show --)" "--limit --help"
+    assert_equal "$(completions tidemark baseline save --ou)" --output
+    assert_equal "$(completions tidemark history plot --s)" --svg
+    # every option of every command
+    for command in $(tidemark --help | sed -n 's/^  \([a-z]*\) .*/\1/p') 'baseline save' 'baseline compare'; do
+        [ "$command" != baseline ] || continue
+        assert_equal "$command: $(completions tidemark $command -- | tr ' ' '\n' | sort | tr '\n' ' ')" \
+            "$command: $(tidemark $command --help | grep -oE '^ *(-., )?--[^][ =]+' | grep -o -- '--.*' | sort | tr '\n' ' ')"
+    done
 }
 
 @test "fish completes commands, options, costs, traces and the recorded command" {
@@ -124,6 +138,15 @@ END
     assert_equal "$(completions 'tidemark baseline s')" "save show "
     assert_equal "$(completions 'tidemark baseline show onc')" "once.txt "
     assert_equal "$(completions 'tidemark summary o')" "one.tmk one.tmk.12 "
+    assert_equal "$(completions 'tidemark baseline show --')" "--help --limit "
+    assert_equal "$(completions 'tidemark gate --leak-p')" "--leak-per-100-ops "
+    assert_equal "$(completions 'tidemark gate --method ')" "interval plain "
+    assert_equal "$(completions 'tidemark gate --on-inconclusive w')" "warn "
+    assert_equal "$(completions 'tidemark gate --junit onc')" "once.txt "
+    assert_equal "$(completions 'tidemark drive --gate --peak-h')" "--peak-heap "
+    assert_equal "$(completions 'tidemark drive -c ')$(completions 'tidemark selftest ')" ""
+    [[ " $(completions 'tidemark drive --gate --peak-heap 1MB -- tidem')" == *" tidemark "* ]] || false
+    [[ " $(completions 'tidemark bisect HEAD~3 HEAD -- tidem')" == *" tidemark "* ]] || false
     [[ " $(completions 'tidemark record -- tidem')" == *" tidemark "* ]] || false
 }
 
@@ -150,6 +173,13 @@ expect 'tidemark history exp' '*tidemark history export*'
 expect 'tidemark history add onc' '*tidemark history add once.txt*'
 expect 'tidemark baseline sa' '*tidemark baseline save*'
 expect 'tidemark summary o' '*tidemark summary one.tmk*'
+expect 'tidemark baseline show --lim' '*tidemark baseline show --limit*'
+expect 'tidemark gate --leak-p' '*tidemark gate --leak-per-100-ops*'
+expect 'tidemark gate --method pl' '*tidemark gate --method plain*'
+expect 'tidemark gate --junit onc' '*tidemark gate --junit once.txt*'
+expect 'tidemark drive --gate --peak-h' '*tidemark drive --gate --peak-heap*'
+expect 'tidemark drive --gate --peak-heap 1MB -- tidemar' '*-- tidemark*'
+expect 'tidemark bisect HEAD~3 HEAD -- tidemar' '*-- tidemark*'
 expect 'tidemark record -- true && tidemar' '*&& tidemark*'
 zpty -d shell
 END
