@@ -14,6 +14,9 @@ fixtures: what one of these collects over all calls, as capsys and caplog do, co
 the whole process, with Python and pytest themselves (some 20 MB). The verdict is that of `tidemark gate`; a run too short for one
 fails too, and says how many operations it wants.
 
+The stacks of a verdict are the interpreter's own functions down to those of extension modules, not lines of Python: that names a leak
+in C at once; for one in Python they tell what kind of object is left, and `tracemalloc` tells the line.
+
 That process runs with PYTHONMALLOC=malloc, so that every object is seen, and without pytest's logging and warnings plugins,
 which collect what they see (a test that asks for `caplog` keeps logging). Of the command line it takes over the root folder,
 the ini file and the plugins; anything else that it needs belongs into the ini option `tidemark_pytest_args`.

@@ -60,14 +60,22 @@ _mark, _begin, _end, _start, _finish = (
     (_api[name] if _api else _nothing) for name in ("mark", "op_begin", "op_end", "op_start", "op_finish"))
 
 
+def _bytes(name):
+    """A name as it is recorded. No name raises: bytes that came from elsewhere (os.fsdecode) are those bytes again."""
+    try:
+        return name.encode(errors="surrogateescape")
+    except UnicodeEncodeError:  # other halves of surrogate pairs
+        return name.encode(errors="backslashreplace")
+
+
 def mark(name):
     """Put a named instant into the recording."""
-    _mark(name.encode())
+    _mark(_bytes(name))
 
 
 def start(name):
     """Start an operation that may be finished on another thread or in another task. Returns its id, 0 without a recording."""
-    return _start(name.encode())
+    return _start(_bytes(name))
 
 
 def finish(id):
@@ -89,7 +97,7 @@ class operation:
     and by several threads or tasks at once."""
 
     def __init__(self, name):
-        self._name = name.encode()
+        self._name = _bytes(name)
         self._ids = []
 
     def __enter__(self):
@@ -111,9 +119,21 @@ class operation:
         name = self._name
         if inspect.isasyncgenfunction(function):
             async def wrapper(*args, **kwargs):
-                with _started(name):
-                    async for value in function(*args, **kwargs):
-                        yield value
+                with _started(name):  # what "yield from" does, which there is not for these
+                    inner = function(*args, **kwargs)
+                    step = inner.__anext__()
+                    while True:
+                        try:
+                            value = await step
+                        except StopAsyncIteration:
+                            return
+                        try:
+                            step = inner.asend((yield value))
+                        except GeneratorExit:
+                            await inner.aclose()
+                            raise
+                        except BaseException as error:
+                            step = inner.athrow(error)
         elif inspect.iscoroutinefunction(function):
             async def wrapper(*args, **kwargs):
                 with _started(name):

@@ -29,6 +29,44 @@ async def async_generator(n):
         yield i
 
 
+@tidemark.operation("async-generator-of-all-ways")
+async def answers(log):
+    try:
+        while True:
+            try:
+                log.append((yield len(log)))
+            except KeyError as error:
+                log.append(error.args[0])
+                if error.args[0] == "stop":
+                    return
+    finally:
+        await asyncio.sleep(0)
+        log.append("closed")
+
+
+async def all_ways():
+    log = []
+    a = answers(log)
+    assert [await a.asend(None), await a.asend("x"), await a.__anext__(), await a.athrow(KeyError("y"))] == [0, 1, 2, 3]
+    await a.aclose()
+    assert log == ["x", None, "y", "closed"], log
+    b = answers(log)
+    await b.__anext__()
+    try:
+        await b.athrow(KeyError("stop"))
+        assert False
+    except StopAsyncIteration:
+        pass
+    c = answers(log)
+    await c.__anext__()
+    try:
+        await c.athrow(ValueError("flies through"))
+        assert False
+    except ValueError:
+        pass
+    assert log[4:] == ["stop", "closed", "closed"], log
+
+
 @tidemark.operation("method")
 def fails():
     raise KeyError("flies through")
@@ -51,6 +89,10 @@ def main():
     assert function(1) == 2 and function.__doc__ == "Its documentation."
     assert list(generator(3)) == [0, 1, 2]
     assert asyncio.run(many()) == [0, 1, 2]
+    asyncio.run(all_ways())
+    with tidemark.operation("half \ud800"), tidemark.operation("byte \udcff"):
+        tidemark.mark("\udcfe")
+        tidemark.finish(tidemark.start("\udfff"))
     try:
         fails()
     except KeyError:
