@@ -21,6 +21,8 @@
 
 #define ANSWER_TIMEOUT_MS 10000 /* a mark stands within milliseconds; a collector stuck on its disk may take longer */
 #define MAX_SESSIONS 256
+#define APPEARS_MS 1000 /* a trace does so within 250 ms of the program's first allocation */
+#define LOOK_MS 10
 
 struct mark {
 	pid_t pid;
@@ -135,11 +137,24 @@ static int put_mark(struct mark *mark)
 	return CMD_TROUBLE;
 }
 
+/* A program that has just been started may have no trace yet. */
+static int open_soon(const char *path)
+{
+	int fd;
+	for (int waited = 0; (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0; waited += LOOK_MS) {
+		if (errno != ENOENT || waited == APPEARS_MS)
+			break;
+		poll(NULL, 0, LOOK_MS);
+		errno = ENOENT;
+	}
+	return fd;
+}
+
 /* The process whose trace is being written to `path`. */
 static int pid_of_trace(const char *path, pid_t *pid, struct err *err)
 {
 	struct tidemark_file_header header;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open_soon(path);
 	if (fd < 0)
 		return err_errno(err, "cannot open '%s'", path);
 	ssize_t n = pread(fd, &header, sizeof(header), 0);

@@ -79,6 +79,15 @@ finish() {
     tidemark dump --events x.tmk | grep -w mark | grep -w 250
 }
 
+@test "by a trace file that is yet to appear" {
+    start tidemark record -o x.tmk -- ./service
+    service=$(cat ready)
+    run tidemark mark x.tmk early
+    assert_equal "$status$output" 0
+    finish
+    tidemark dump x.tmk | grep -w early
+}
+
 @test "by process, when only the environment started the recording" {
     [[ $BUILD != *[\ :]* ]] || skip "LD_PRELOAD cannot name $BUILD"
     start env LD_PRELOAD="$BUILD/libtidemark.so" TIDEMARK_OUTPUT=x.tmk ./service
