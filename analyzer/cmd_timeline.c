@@ -98,7 +98,7 @@ static int print_text(const struct report *report, struct err *err)
 	report_print_warnings(&term, report);
 	term_text(&term, report_title(report, title, sizeof(title)), 200);
 	printf("\n\nHeap (largest %s)\n", size_text(size, p->totals.peak_heap_bytes));
-	int result = print_chart(&term, p, false);
+	int result = p->totals.peak_heap_bytes ? print_chart(&term, p, false) : 0;
 	if (!result && p->totals.peak_rss_bytes) {
 		printf("\nRSS (largest %s)\n", size_text(size, p->totals.peak_rss_bytes));
 		result = print_chart(&term, p, true);

@@ -2,28 +2,13 @@
 #include <string.h>
 
 #include "render/gate_out.h"
-#include "render/term.h"
+#include "render/xml.h"
 
-/* Text or an attribute's value; XML 1.0 has no control characters. */
+/* Text or an attribute's value. */
 static void put(FILE *file, const char *text)
 {
-	while (*text) {
-		size_t length = utf8_length(text);
-		unsigned char c = (unsigned char)*text;
-		if (!length || (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
-			fputc('?', file);
-		else if (c == '<')
-			fputs("&lt;", file);
-		else if (c == '>')
-			fputs("&gt;", file);
-		else if (c == '&')
-			fputs("&amp;", file);
-		else if (c == '"')
-			fputs("&quot;", file);
-		else
-			fwrite(text, 1, length, file);
-		text += length ? length : 1;
-	}
+	while (*text)
+		text += xml_letter(file, text, "?");
 }
 
 static void put_stacks(const struct gate_out *out, const struct gate_check *check, FILE *file)

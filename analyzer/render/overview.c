@@ -9,8 +9,11 @@
 #include "render/apis.h"
 #include "render/chart.h"
 #include "render/json.h"
+#include "tidemark/ring.h"
 
 #define STACK_FRAMES 6
+#define LIBRARY_FRAMES 3 /* of a stack whose program comes later than that */
+#define STACK_INDENT 14
 #define CHART_ROWS 6
 #define LOG_WIDTH 160
 
@@ -127,7 +130,7 @@ static void print_chart(const struct term *term, const struct overview *o)
 	    .end_ticks = p->totals.end_tick,
 	    .mark_ticks = marks,
 	    .n_marks = p->n_marks};
-	if (values && marks && p->n_points) {
+	if (values && marks && p->n_points && p->totals.peak_heap_bytes) {
 		fprintf(term->out, "\nHeap over time (largest %s)\n", size_text(peak, p->totals.peak_heap_bytes));
 		chart_draw(term, &chart);
 	}
@@ -151,6 +154,29 @@ static size_t without_start(const struct frame_view *const *frames, size_t n)
 	return n;
 }
 
+/* The innermost frame of the program itself, n when there is none. */
+static size_t first_own(const struct frame_view *const *frames, size_t n)
+{
+	size_t i = 0;
+	while (i < n && !(frames[i]->origin && frames[i]->origin->flags & TIDEMARK_MODULE_MAIN))
+		i++;
+	return i;
+}
+
+/* The frames that tell stacks apart: inside a library they begin alike, so the program's own, which called it, must be
+ * among those shown. */
+static void print_frames(const struct term *term, const struct frame_view *const *frames, size_t n)
+{
+	size_t own = first_own(frames, n);
+	if (own < STACK_FRAMES || own == n) {
+		term_stack(term, frames, n, STACK_INDENT, STACK_FRAMES);
+		return;
+	}
+	term_stack(term, frames, LIBRARY_FRAMES, STACK_INDENT, 0);
+	fprintf(term->out, "%*s... %zu more frames\n", STACK_INDENT, "", own - LIBRARY_FRAMES);
+	term_stack(term, frames + own, n - own, STACK_INDENT, STACK_FRAMES - LIBRARY_FRAMES);
+}
+
 /* Also where nothing else is cut: in a log, names of C++ templates would bury everything else. */
 static void print_stack(const struct term *term, const struct overview *o, uint32_t node)
 {
@@ -161,7 +187,7 @@ static void print_stack(const struct term *term, const struct overview *o, uint3
 		narrow.terminal = true;
 		narrow.width = LOG_WIDTH;
 	}
-	term_stack(&narrow, frames, without_start(frames, n), 14, STACK_FRAMES);
+	print_frames(&narrow, frames, without_start(frames, n));
 	free(frames);
 }
 
@@ -199,39 +225,47 @@ static void print_top_peaks(const struct term *term, const struct overview *o)
 
 struct counted {
 	uint64_t count;
-	const char *text; /* after the count; %s: plural */
+	const char *what; /* in the singular; an s makes its plural */
+	const char *more;
 };
+
+static void print_counted(const struct term *term, const struct counted *counted)
+{
+	char count[SIZE_TEXT_BYTES];
+	fprintf(term->out, "  %12s  %s%s%s\n", count_text(count, counted->count), counted->what, plural(counted->count),
+	    counted->more);
+}
 
 /* One line for each kind of loss that happened. */
 static void print_losses(const struct term *term, const struct overview *o)
 {
-	const struct trace *t = o->profile->trace;
 	const struct profile_totals *totals = &o->profile->totals;
-	const uint64_t *c = t->counters;
+	const uint64_t *c = o->profile->trace->counters;
+	char time[SIZE_TEXT_BYTES], waited[SIZE_TEXT_BYTES + 64];
+	snprintf(waited, sizeof(waited), " the program had to wait for the recorder, %s in all",
+	    time_text(time, c[TIDEMARK_COUNTER_STALL_NS]));
 	const struct counted all[] = {
-	    {o->lost_events, "lost events: figures are too small, and a lost free looks like a leak"},
-	    {c[TIDEMARK_COUNTER_LOST_STACKS], "allocations without a stack: the memory for stacks was full"},
-	    {c[TIDEMARK_COUNTER_CUT_STACKS], "stacks deeper than the limit: their middle is left out, marked [cut]"},
-	    {c[TIDEMARK_COUNTER_BROKEN_STACKS], "stacks that could not be followed to their root, marked [broken]"},
-	    {c[TIDEMARK_COUNTER_EARLY_EVENTS], "events before the recorder was ready, without a stack, marked [early]"},
-	    {totals->unknown_frees, "frees of blocks that were never seen to be allocated"},
-	    {totals->inherited_frees, "frees of blocks inherited from the parent process: not in these figures"},
-	    {totals->implicit_frees,
-	        "blocks ended because their address was handed out again: their free was not seen"},
-	    {c[TIDEMARK_COUNTER_REORDERED], "allocations that waited for the free of their address on another thread"},
-	    {c[TIDEMARK_COUNTER_LOST_NAMES], "names of marks or operations that found no room"},
+	    {o->lost_events, "lost event", ": figures are too small, and a lost free looks like a leak"},
+	    {c[TIDEMARK_COUNTER_LOST_STACKS], "allocation", " without a stack: the memory for stacks was full"},
+	    {c[TIDEMARK_COUNTER_CUT_STACKS], "stack", " deeper than the limit: the middle is left out, marked [cut]"},
+	    {c[TIDEMARK_COUNTER_BROKEN_STACKS], "stack", " that could not be followed to the root, marked [broken]"},
+	    {c[TIDEMARK_COUNTER_EARLY_EVENTS], "event",
+	        " before the recorder was ready, without a stack, marked [early]"},
+	    {totals->unknown_frees, "free", " of memory that was never seen to be allocated"},
+	    {totals->inherited_frees, "free", " of memory inherited from the parent process: not in these figures"},
+	    {totals->implicit_frees, "block", " ended without a free that was seen: the address was handed out again"},
+	    {c[TIDEMARK_COUNTER_REORDERED], "allocation",
+	        " that waited for the free of the same address on another thread"},
+	    {c[TIDEMARK_COUNTER_LOST_NAMES], "name", " of marks or operations for which there was no room"},
+	    {c[TIDEMARK_COUNTER_STALLS], "time", waited},
 	};
-	char count[SIZE_TEXT_BYTES], time[SIZE_TEXT_BYTES];
-	bool any = c[TIDEMARK_COUNTER_STALLS] != 0;
+	bool any = false;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		any |= all[i].count != 0;
 	fprintf(term->out, "\nLosses and oddities%s\n", any ? "" : ": none");
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (all[i].count)
-			fprintf(term->out, "  %12s  %s\n", count_text(count, all[i].count), all[i].text);
-	if (c[TIDEMARK_COUNTER_STALLS])
-		fprintf(term->out, "  %12s  times the program had to wait for the recorder, %s in all\n",
-		    count_text(count, c[TIDEMARK_COUNTER_STALLS]), time_text(time, c[TIDEMARK_COUNTER_STALL_NS]));
+			print_counted(term, &all[i]);
 }
 
 static void print_footprint(const struct term *term, const struct overview *o)

@@ -25,7 +25,10 @@
 #define SMALL 12.0 /* font size of labels */
 #define EM 0.56    /* mean advance of a sans-serif letter, in font sizes; a little generous */
 #define MAX_MARKS 200
-#define MAX_LABEL 40 /* letters of a mark's name */
+#define MAX_LABEL 40        /* letters of a mark's name */
+#define MAX_TITLE 48        /* letters of the title at its size, between the margins */
+#define MAX_TITLE_BESIDE 36 /* the same with a warning to its right */
+#define MAX_POINTS 2000     /* two for each pixel; a file with many more, few viewers open */
 
 enum layer { LAYER_HEAP, LAYER_RETAINED, LAYER_FILE, LAYER_TIDEMARK, LAYERS };
 
@@ -33,6 +36,8 @@ struct drawing {
 	FILE *out;
 	const struct picture *picture;
 	const struct profile *profile;
+	struct profile_point *points;
+	uint32_t n_points;
 	struct rss_parts *parts; /* by point */
 	bool has_rss;
 	uint64_t top_bytes, step_bytes;
@@ -175,22 +180,22 @@ static double stack_bytes(const struct rss_parts *parts, enum layer up_to)
 
 static uint64_t point_start(const struct drawing *d, uint32_t point)
 {
-	return point ? d->profile->points[point - 1].tick : 0;
+	return point ? d->points[point - 1].tick : 0;
 }
 
 /* Each point covers its span: values stand from the span's start to its end. */
 static void put_step(const struct drawing *d, uint32_t point, double bytes, bool forward)
 {
-	double from = x_of(d, point_start(d, point)), to = x_of(d, d->profile->points[point].tick), y = y_of(d, bytes);
+	double from = x_of(d, point_start(d, point)), to = x_of(d, d->points[point].tick), y = y_of(d, bytes);
 	fprintf(d->out, "%.1f,%.1f %.1f,%.1f ", forward ? from : to, y, forward ? to : from, y);
 }
 
 static void put_layer(const struct drawing *d, enum layer layer, const char *class)
 {
 	fprintf(d->out, "<polygon class=\"%s\" points=\"", class);
-	for (uint32_t i = 0; i < d->profile->n_points; i++)
+	for (uint32_t i = 0; i < d->n_points; i++)
 		put_step(d, i, stack_bytes(&d->parts[i], layer + 1), true);
-	for (uint32_t i = d->profile->n_points; i-- > 0;)
+	for (uint32_t i = d->n_points; i-- > 0;)
 		put_step(d, i, stack_bytes(&d->parts[i], layer), false);
 	fputs("\"/>\n", d->out);
 }
@@ -198,16 +203,16 @@ static void put_layer(const struct drawing *d, enum layer layer, const char *cla
 static void put_heap_area(const struct drawing *d)
 {
 	fputs("<polygon class=\"heap\" points=\"", d->out);
-	for (uint32_t i = 0; i < d->profile->n_points; i++)
-		put_step(d, i, (double)d->profile->points[i].heap_max_bytes, true);
+	for (uint32_t i = 0; i < d->n_points; i++)
+		put_step(d, i, (double)d->points[i].heap_max_bytes, true);
 	fprintf(d->out, "%d,%.1f %d,%.1f\"/>\n", RIGHT, d->plot_bottom, LEFT, d->plot_bottom);
 }
 
 static void put_curve(const struct drawing *d, const char *class, bool rss)
 {
 	fprintf(d->out, "<polyline class=\"%s\" points=\"", class);
-	for (uint32_t i = 0; i < d->profile->n_points; i++) {
-		const struct profile_point *point = &d->profile->points[i];
+	for (uint32_t i = 0; i < d->n_points; i++) {
+		const struct profile_point *point = &d->points[i];
 		if (!rss || point->rss_bytes)
 			put_step(d, i, (double)(rss ? point->rss_bytes : point->heap_max_bytes), true);
 	}
@@ -336,7 +341,7 @@ static void put_legend(const struct drawing *d)
 static int64_t lowest_residual(const struct drawing *d)
 {
 	int64_t lowest = 0;
-	for (uint32_t i = 0; i < d->profile->n_points; i++)
+	for (uint32_t i = 0; i < d->n_points; i++)
 		if (d->parts[i].rss_bytes && d->parts[i].residual_bytes < lowest)
 			lowest = d->parts[i].residual_bytes;
 	return lowest;
@@ -377,7 +382,7 @@ static void put_head(const struct drawing *d, unsigned unnamed)
 	fprintf(d->out, "%s are alive at the end.</desc>\n%s<rect class=\"paper\" width=\"%d\" height=\"%.0f\"/>\n",
 	    size_text(b, t->leaked_bytes), style, WIDTH, height);
 	fprintf(d->out, "<text class=\"title\" x=\"%d\" y=\"38\">Memory of ", LEFT);
-	svg_text(d->out, d->picture->title, 60);
+	svg_text(d->out, d->picture->title, d->picture->warning ? MAX_TITLE_BESIDE : MAX_TITLE);
 	fputs("</text>\n", d->out);
 	if (d->picture->warning) {
 		fprintf(d->out, "<text class=\"alarm\" x=\"%d\" y=\"38\" text-anchor=\"end\">", RIGHT);
@@ -393,8 +398,8 @@ static void put_head(const struct drawing *d, unsigned unnamed)
 static uint64_t largest_value(const struct drawing *d)
 {
 	uint64_t largest = d->profile->totals.peak_heap_bytes;
-	for (uint32_t i = 0; i < d->profile->n_points; i++) {
-		const struct profile_point *point = &d->profile->points[i];
+	for (uint32_t i = 0; i < d->n_points; i++) {
+		const struct profile_point *point = &d->points[i];
 		largest = point->heap_max_bytes > largest ? point->heap_max_bytes : largest;
 		largest = point->rss_bytes > largest ? point->rss_bytes : largest;
 	}
@@ -410,28 +415,51 @@ static void set_scale(struct drawing *d)
 		d->top_bytes = d->step_bytes;
 }
 
+/* Neighbours share a point where there are too many: it ends as the last of them does, and keeps their largest heap. */
+static int take_points(struct drawing *d)
+{
+	const struct profile *profile = d->profile;
+	d->n_points = profile->n_points < MAX_POINTS ? profile->n_points : MAX_POINTS;
+	d->points = calloc((size_t)d->n_points + 1, sizeof(*d->points));
+	d->parts = calloc((size_t)d->n_points + 1, sizeof(*d->parts));
+	if (!d->points || !d->parts)
+		return -1;
+	for (uint32_t i = 0; i < profile->n_points; i++) {
+		struct profile_point *point = &d->points[(uint64_t)i * d->n_points / profile->n_points];
+		uint64_t largest = point->heap_max_bytes;
+		*point = profile->points[i];
+		point->heap_max_bytes = largest > point->heap_max_bytes ? largest : point->heap_max_bytes;
+	}
+	for (uint32_t i = 0; i < d->n_points; i++) {
+		d->parts[i] = rss_parts(&d->points[i]);
+		d->has_rss |= d->parts[i].rss_bytes != 0;
+	}
+	return 0;
+}
+
+static void draw(struct drawing *d)
+{
+	set_scale(d);
+	unsigned unnamed = put_marks(d, false);
+	d->plot_top = HEAD + d->n_lanes * LANE_HEIGHT;
+	d->plot_bottom = d->plot_top + PLOT_HEIGHT;
+	put_head(d, unnamed);
+	put_y_axis(d);
+	put_data(d);
+	put_x_axis(d);
+	put_marks(d, true);
+	put_peak(d);
+	fputs("</svg>\n", d->out);
+}
+
 int picture_write(FILE *out, const struct picture *picture)
 {
 	const struct profile *profile = picture->profile;
 	struct drawing d = {.out = out, .picture = picture, .profile = profile, .end_ticks = profile->totals.end_tick};
-	d.parts = calloc((size_t)profile->n_points + 1, sizeof(*d.parts));
-	if (!d.parts)
-		return -1;
-	for (uint32_t i = 0; i < profile->n_points; i++) {
-		d.parts[i] = rss_parts(&profile->points[i]);
-		d.has_rss |= d.parts[i].rss_bytes != 0;
-	}
-	set_scale(&d);
-	unsigned unnamed = put_marks(&d, false);
-	d.plot_top = HEAD + d.n_lanes * LANE_HEIGHT;
-	d.plot_bottom = d.plot_top + PLOT_HEIGHT;
-	put_head(&d, unnamed);
-	put_y_axis(&d);
-	put_data(&d);
-	put_x_axis(&d);
-	put_marks(&d, true);
-	put_peak(&d);
-	fputs("</svg>\n", out);
+	int result = take_points(&d);
+	if (!result)
+		draw(&d);
+	free(d.points);
 	free(d.parts);
-	return 0;
+	return result;
 }

@@ -5,8 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Print text content: markup escaped; control characters, which XML forbids, and broken UTF-8 replaced; after
- * max_letters an ellipsis. */
+/* Print text content: see xml_letter; after max_letters an ellipsis. */
 void svg_text(FILE *out, const char *text, size_t max_letters);
 
 /* Letters of a UTF-8 text. */

@@ -207,14 +207,18 @@ static void put_y_axis(const struct panel *p)
 	}
 }
 
+/* Dates; the commits that follow on the same day by their names. */
 static void put_x_axis(const struct panel *p)
 {
-	char date[TREND_DATE_BYTES];
+	char date[TREND_DATE_BYTES], last[TREND_DATE_BYTES] = "", id[TREND_COMMIT_BYTES];
 	size_t n = p->series->n_points, step = (n + 7) / 8;
 	for (size_t i = 0; i < n; i += step) {
 		double x = x_of(p, (double)i);
+		bool same = !strcmp(trend_date(date, commit_at(p, i)), last);
 		put_line(p, "axis", x, p->plot_bottom, x, p->plot_bottom + 4);
-		put_label(p->out, x, p->plot_bottom + 18, "soft", "middle", trend_date(date, commit_at(p, i)));
+		put_label(
+		    p->out, x, p->plot_bottom + 18, "soft", "middle", same ? trend_commit(id, commit_at(p, i)) : date);
+		memcpy(last, date, sizeof(last));
 	}
 }
 

@@ -4,12 +4,13 @@ import xml.etree.ElementTree as ElementTree
 
 SVG = "{http://www.w3.org/2000/svg}"
 EM = 0.5  # a mean letter, narrower than what the renderer reckons with
+BOLD_EM = 0.7  # of DejaVu Sans Bold, the widest of the fonts that the pictures ask for
 
 
 def box(text):
     content = "".join(text.itertext())
     size = 20 if text.get("class") == "title" else 12
-    width = len(content) * size * EM
+    width = len(content) * size * (BOLD_EM if text.get("class") in ("title", "alarm") else EM)
     x, y = float(text.get("x")), float(text.get("y"))
     anchor = text.get("text-anchor", "start")
     left = x - {"start": 0, "middle": width / 2, "end": width}[anchor]
