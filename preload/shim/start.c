@@ -21,6 +21,7 @@
 #include "hooks_map.h"
 #include "join.h"
 #include "lsan_text.h"
+#include "objects.h"
 #include "options.h"
 #include "real.h"
 #include "shm.h"
@@ -206,10 +207,23 @@ extern __attribute__((weak, visibility("default"))) void __tsan_init(void);
 
 extern HIDDEN const char __ehdr_start[], _end[]; /* the linker's: where this library begins and ends */
 
+static bool is_ours(uintptr_t function)
+{
+	return function >= (uintptr_t)__ehdr_start && function < (uintptr_t)_end;
+}
+
+/* An allocator in front of us, mostly the program's own, that cannot pass its calls on to us: the few calls that it leaves
+ * over would be blocks that never end. Nothing is recorded then, and the reports say so. */
+static bool is_bypassed(void)
+{
+	struct object object;
+	return !is_ours((uintptr_t)free) && objects_at((uintptr_t)free, &object) &&
+	       object_find(&object, "free", false) && !object_imports(&object, "dlsym");
+}
+
 static bool is_sanitized(void)
 {
-	bool brings_malloc = (uintptr_t)malloc < (uintptr_t)__ehdr_start || (uintptr_t)malloc >= (uintptr_t)_end;
-	return brings_malloc && (__asan_init || __hwasan_init || __msan_init || __tsan_init);
+	return !is_ours((uintptr_t)malloc) && (__asan_init || __hwasan_init || __msan_init || __tsan_init);
 }
 
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
@@ -228,9 +242,10 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 		emit_fence_allocations = !real_malloc_is_known();
 		name_only_process();
 		maps_recorded = options.mmap;
-		recording = RECORDING_ON;
+		recording = is_bypassed() ? RECORDING_OFF : RECORDING_ON;
 		on_exit(slot_exits, NULL); /* the first one registered runs last */
-		emit_flush_early();
+		if (recording == RECORDING_ON)
+			emit_flush_early();
 	} else {
 		recording = RECORDING_OFF;
 		shm_discard();
