@@ -90,10 +90,13 @@ double batches_difference(struct batches a, struct batches b, double *error)
 	return batches_mean(a) - batches_mean(b);
 }
 
+/* Bytes of batches of unequal length are taken in proportion: what is constant then differs by rounding. */
+#define ROUNDING 1e-9
+
 bool batches_decline(struct batches b)
 {
 	double error, d = batches_difference(batches_first_half(b), batches_second_half(b), &error);
-	return d > 2 * error && d > 0;
+	return d > 2 * error && d > ROUNDING * batches_mean(b);
 }
 
 /* t times the standard error of the mean, with fewer effective batches when neighbours are correlated. */

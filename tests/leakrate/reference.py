@@ -101,7 +101,7 @@ def halves(y):
 
 def declines(y):
     d, error = difference(*halves(y))
-    return d > 2 * error and d > 0
+    return d > 2 * error and d > 1e-9 * y.mean()  # less is rounding
 
 
 def fewer(times, middle):
