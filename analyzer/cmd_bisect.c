@@ -28,8 +28,6 @@
 #define GIVE_UP 255
 #define LOG_LINES 20
 
-extern char **environ;
-
 struct bisect {
 	const char *build, *gate;
 	const char *good, *bad;

@@ -307,8 +307,10 @@ static int dump_all(struct dump *dump, const struct dump_options *options, struc
 	while ((result = trace_next(dump->trace, &block, err)) == 1) {
 		if (options->events)
 			dump_block(dump, block);
-		else if (keep_marks(dump, block) < 0)
+		else if (keep_marks(dump, block) < 0) {
 			result = err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+			break;
+		}
 		progress_show(&progress, dump->trace->read_bytes, dump->trace->file_bytes);
 	}
 	progress_release(&progress);

@@ -38,14 +38,6 @@ void baseline_release(struct baseline *b)
 	*b = (struct baseline){0};
 }
 
-const struct baseline_metric *baseline_find(const struct baseline *b, const char *name)
-{
-	for (size_t i = 0; i < b->n_metrics; i++)
-		if (!strcmp(b->metrics[i].name, name))
-			return &b->metrics[i];
-	return NULL;
-}
-
 static int compare_fingerprints(const void *left, const void *right)
 {
 	const struct baseline_stack *a = left, *b = right;

@@ -44,7 +44,6 @@ int baseline_write(const struct baseline *baseline, FILE *file);
 void baseline_release(struct baseline *baseline);
 
 /* returns: NULL when there is none */
-const struct baseline_metric *baseline_find(const struct baseline *baseline, const char *name);
 const struct baseline_stack *baseline_find_stack(const struct baseline *baseline, uint64_t fingerprint);
 
 #endif

@@ -43,22 +43,3 @@ uint64_t cost_value(const struct profile_row *row, enum cost cost)
 	}
 	return 0;
 }
-
-uint64_t cost_total(const struct profile_totals *totals, enum cost cost)
-{
-	switch (cost) {
-	case COST_LEAKED:
-		return totals->leaked_bytes;
-	case COST_PEAK:
-		return totals->peak_heap_bytes;
-	case COST_ALLOCATED:
-		return totals->allocated_bytes;
-	case COST_ALLOCATIONS:
-		return totals->allocations;
-	case COST_TEMPORARY:
-		return totals->temporary;
-	case COST_COUNT:
-		break;
-	}
-	return 0;
-}

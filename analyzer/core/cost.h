@@ -29,7 +29,4 @@ bool cost_is_bytes(enum cost cost);
 
 uint64_t cost_value(const struct profile_row *row, enum cost cost);
 
-/* The sum over all rows, from the totals of the whole window. */
-uint64_t cost_total(const struct profile_totals *totals, enum cost cost);
-
 #endif

@@ -8,13 +8,6 @@
 
 #include "base/size.h"
 
-const char *op_verdict_name(enum op_verdict verdict)
-{
-	static const char *const names[] = {
-	    [OP_PASS] = "pass", [OP_FAIL] = "fail", [OP_INCONCLUSIVE] = "inconclusive", [OP_INCOMPLETE] = "incomplete"};
-	return names[verdict];
-}
-
 const char *rate_text(char text[RATE_TEXT_BYTES], double bytes)
 {
 	double size = fabs(bytes);

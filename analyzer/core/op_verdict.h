@@ -4,9 +4,6 @@
 
 #include "core/operations.h"
 
-/* "pass", "fail", "inconclusive", "incomplete" */
-const char *op_verdict_name(enum op_verdict verdict);
-
 /* A rate in bytes for people: "12.3 kB", "no bound" for infinity, "0.5 B" below 10 bytes. */
 #define RATE_TEXT_BYTES 40
 const char *rate_text(char text[RATE_TEXT_BYTES], double bytes);

@@ -195,8 +195,11 @@ int window_find(struct trace *trace, const char *from, const char *to, struct wi
 	}
 	*window = (struct window){places[0].event, places[1].event, places[0].tick, places[1].tick};
 	if (from && places[0].event == UINT64_MAX && seekers[0].instant.kind == INSTANT_TICK &&
-	    seekers[0].instant.tick > trace->end_tick)
-		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "'%s' lies after the end of '%s'", from, trace->path);
+	    seekers[0].instant.tick > trace->end_tick) {
+		char end[SIZE_TEXT_BYTES];
+		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "'%s' lies after the end of '%s', which is at %s", from,
+		    trace->path, time_text(end, trace->end_tick * TIDEMARK_TICK_NS));
+	}
 	if (window->from_event == UINT64_MAX)
 		window->from_event = trace->n_events;
 	bool empty = window->from_event == window->to_event;

@@ -14,8 +14,6 @@
 
 #define MAX_ARGUMENTS 30
 
-extern char **environ;
-
 /* Copies the words so that no const is cast away; posix_spawn leaves them alone anyway. */
 static int spawn(const char *const *arguments, posix_spawn_file_actions_t *actions, pid_t *pid)
 {
@@ -93,11 +91,4 @@ int git_ask(const char *const *arguments, char **out, struct err *err)
 	else
 		free(text);
 	return result;
-}
-
-int git_do(const char *const *arguments, struct err *err)
-{
-	pid_t pid;
-	fflush(NULL);
-	return spawn(arguments, NULL, &pid) ? 127 : wait_for(pid, err);
 }

@@ -1,4 +1,4 @@
-/* Ask git, and let it do things. threads: one at a time. */
+/* Ask git. threads: one at a time. */
 #ifndef GIT_H
 #define GIT_H
 
@@ -12,8 +12,5 @@
  * returns:   its exit status; 127 when there is no git
  * errors:    SYSTEM, MEMORY */
 int git_ask(const char *const *arguments, char **out, struct err *err);
-
-/* Run it with our standard input, output and errors. returns, errors: as above */
-int git_do(const char *const *arguments, struct err *err);
 
 #endif

@@ -41,13 +41,6 @@ uint32_t defs_string(struct defs *d, const char *text, size_t n)
 	return defs_pooled_string(d, string_put(text, n));
 }
 
-uint32_t defs_shared_string(struct defs *d, const struct image *image, uint32_t offset)
-{
-	char text[4096];
-	size_t n = image_string(image, offset, text, sizeof(text));
-	return defs_string(d, text, n);
-}
-
 /* ---- modules, frames, nodes ---- */
 
 /* Enter value at array[index], growing it. */

@@ -48,7 +48,6 @@ struct defs {
 /* The file's id of a string, 0 for an empty one. */
 uint32_t defs_string(struct defs *defs, const char *text, size_t n_bytes);
 uint32_t defs_pooled_string(struct defs *defs, uint32_t string);
-uint32_t defs_shared_string(struct defs *defs, const struct image *image, uint32_t offset);
 
 /* Threads are numbered by the drain thread, from 1 without a gap; call it in that order. */
 void defs_thread(struct defs *defs, uint32_t tid);

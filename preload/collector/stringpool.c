@@ -93,8 +93,3 @@ const char *string_get(uint32_t string, size_t *n_bytes)
 		*n_bytes = pool.strings[string].n_bytes;
 	return (const char *)pool.text.data + pool.strings[string].offset;
 }
-
-uint32_t string_count(void)
-{
-	return pool.n;
-}

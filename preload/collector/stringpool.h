@@ -12,7 +12,4 @@ uint32_t string_put(const char *text, size_t n_bytes);
 /* Its bytes, valid until the next string_put; n_bytes may be NULL. */
 const char *string_get(uint32_t string, size_t *n_bytes);
 
-/* Numbers given out so far; valid ones are below. */
-uint32_t string_count(void);
-
 #endif
