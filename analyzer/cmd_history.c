@@ -350,14 +350,18 @@ struct exporting {
 /* A text as CSV has it: in quotes when it must be. */
 static void put_csv(FILE *out, const char *text)
 {
-	if (!text[strcspn(text, ",\"\r\n")]) {
-		fputs(text, out);
-		return;
+	bool quoted = text[strcspn(text, ",\"\r\n")];
+	if (quoted)
+		fputc('"', out);
+	while (*text) {
+		size_t n = utf8_length(text);
+		fwrite(n ? text : "?", 1, n ? n : 1, out);
+		if (*text == '"')
+			fputc('"', out);
+		text += n ? n : 1;
 	}
-	fputc('"', out);
-	for (; *text; text++)
-		fprintf(out, *text == '"' ? "\"\"" : "%c", *text);
-	fputc('"', out);
+	if (quoted)
+		fputc('"', out);
 }
 
 static void put_number(FILE *out, double number)

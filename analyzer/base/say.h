@@ -4,7 +4,7 @@
 
 #include "base/err.h"
 
-/* Print "tidemark: <text>" and a newline. */
+/* Print "tidemark: <text>" and a newline; control characters and broken UTF-8 become '?'. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Print err's text the same way. returns: 2, the exit status of trouble (CMD_TROUBLE) */

@@ -1,17 +1,22 @@
 /* The verdict as annotations: GitHub's workflow commands, one line each. */
 #include <string.h>
 
+#include "base/utf8.h"
 #include "render/gate_out.h"
 
 /* A command's message or, with `property`, the value of one of its properties. */
 static void put(FILE *file, const char *text, bool property)
 {
-	for (; *text; text++) {
+	while (*text) {
+		size_t length = utf8_length(text);
 		unsigned char c = (unsigned char)*text;
 		if (c == '%' || c == '\r' || c == '\n' || (property && (c == ':' || c == ',')))
 			fprintf(file, "%%%02X", c);
+		else if (!length || c < 0x20 || c == 0x7f) /* logs are read on terminals */
+			fputc('?', file);
 		else
-			fputc(c < 0x20 || c == 0x7f ? '?' : c, file); /* logs are read on terminals */
+			fwrite(text, 1, length, file);
+		text += length ? length : 1;
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
 #include "core/stacks.h"
 
 struct term {
@@ -25,8 +26,5 @@ unsigned term_text(const struct term *term, const char *text, unsigned max_colum
  * indent: columns before each line; max_frames: then "... N more"; 0: all */
 void term_stack(const struct term *term, const struct frame_view *const *frames, size_t n_frames, unsigned indent,
     size_t max_frames);
-
-/* Length of the valid UTF-8 sequence at text, 0 when there is none. */
-size_t utf8_length(const char *text);
 
 #endif
