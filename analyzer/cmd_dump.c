@@ -335,7 +335,7 @@ static int run_dump(const struct dump_options *options, struct trace *trace, str
 	if (json_open(&json, options->json, err) < 0)
 		return err->code;
 	json_begin(&json);
-	json_head(&json, json_pack("{ss}", "schema", "tidemark-dump-1"));
+	json_head(&json, json_pack("{ss}", "schema", "tidemark/dump/1"));
 	json_list(&json, "records");
 	dump.record.json = &json;
 	int result = dump_all(&dump, options, err);

@@ -39,7 +39,7 @@ golden() {
 @test "the same as JSON" {
     golden
     tidemark dump --events x.tmk >out
-    tidemark dump --events --json x.tmk | jq -e '.schema == "tidemark-dump-1"'
+    tidemark dump --events --json x.tmk | jq -e '.schema == "tidemark/dump/1"'
     assert_equal "$(tidemark dump --events --json x.tmk | jq '.records | length')" "$(wc -l <out)"
     tidemark dump --events --json=y.json x.tmk
     assert_equal "$(jq '[.records[] | select(.record == "alloc" or .record == "realloc") | .size] | add' y.json)" 14927
