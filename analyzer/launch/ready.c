@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/size.h"
+
 #define CONNECT_MS 1000 /* a port that answers later does so at the next look */
 
 static bool connects(const struct addrinfo *address)
@@ -28,17 +30,25 @@ static bool connects(const struct addrinfo *address)
 	return error == 0;
 }
 
+/* What stands before the colon, without the brackets of an IPv6 address; empty: this machine. */
+static void host_of(char host[256], const char *port, const char *colon)
+{
+	int n = colon ? (int)(colon - port) : 0;
+	bool brackets = n > 2 && port[0] == '[' && colon[-1] == ']';
+	snprintf(host, 256, "%.*s", brackets ? n - 2 : n, brackets ? port + 1 : port);
+}
+
 /* Does anybody listen there? errors: USAGE when it is no port */
 static int port_listens(const char *port, struct err *err)
 {
-	char host[256] = ""; /* this machine */
+	char host[256];
 	const char *colon = strrchr(port, ':');
 	const char *number = colon ? colon + 1 : port;
 	struct addrinfo *list, wanted = {.ai_socktype = SOCK_STREAM};
 	bool listens = false;
-	if (colon && colon > port)
-		snprintf(host, sizeof(host), "%.*s", (int)(colon - port), port);
-	if (!*number || strspn(number, "0123456789") != strlen(number))
+	uint64_t value;
+	host_of(host, port, colon);
+	if (!count_parse(number, UINT16_MAX, &value) || value == 0)
 		return err_set(err, TIDEMARK_ERR_USAGE, "'%s' is no port; PORT or HOST:PORT is one", port);
 	int error = getaddrinfo(*host ? host : NULL, number, &wanted, &list);
 	if (error)
