@@ -361,8 +361,7 @@ static void answer_mark(struct connection *c)
 	for (struct image *image = control_images; image; image = image->next)
 		for (uint32_t slot = 0; slot < image_slots_used(image); slot++) {
 			struct process *p = image->processes[slot];
-			bool is_meant =
-			    c->mark.pid == 0 || (p && (p->pid == c->mark.pid || p->own_pid == c->mark.pid));
+			bool is_meant = c->mark.pid == 0 || (p && (p->pid == c->mark.pid || p->own_pid == c->mark.pid));
 			if (!p || !is_meant || p->execed_since_ns)
 				continue;
 			put_mark(p, &c->mark);
