@@ -264,9 +264,11 @@ int gate_command_run(struct gate_command *c, char *const *paths, size_t n, struc
 		    &c->gate, c->measure, &c->config, c->config.baseline ? &c->baseline : NULL, time(NULL), err);
 	if (!result) {
 		gate_config_root(root);
-		struct gate_out out = {
-		    .gate = &c->gate, .folder = root, .where = c->config.path ? c->config.path : paths[0]};
+		const char *where = c->config.path ? c->config.path : paths[0];
+		char *full = realpath(where, NULL); /* which is below the folder, wherever we are */
+		struct gate_out out = {.gate = &c->gate, .folder = root, .where = full ? full : where};
 		result = write_outputs(c, &out, count_stdout(c) > 0, err);
+		free(full);
 	}
 	return result < 0 ? result : status_of(c->gate.verdict);
 }

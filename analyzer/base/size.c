@@ -60,7 +60,8 @@ static double decimal(const char *text, const char *end)
 	return value / place;
 }
 
-bool size_parse(const char *text, uint64_t *bytes)
+/* whole: rounded where there is a fraction, else exact also where a double is not */
+static bool parse(const char *text, double *bytes, uint64_t *whole)
 {
 	size_t digits = strspn(text, "0123456789");
 	const char *unit = text + digits;
@@ -75,13 +76,28 @@ bool size_parse(const char *text, uint64_t *bytes)
 	double factor = unit_factor(unit);
 	if (factor == 0)
 		return false;
-	if (!fraction)
-		return scale_whole(text, factor, bytes);
-	double value = decimal(text, end) * factor + 0.5;
-	if (!(value < 9223372036854775808.0))
+	if (!fraction) {
+		bool fits = scale_whole(text, factor, whole);
+		*bytes = fits ? (double)*whole : 0;
+		return fits;
+	}
+	*bytes = decimal(text, end) * factor;
+	if (!(*bytes + 0.5 < 9223372036854775808.0))
 		return false;
-	*bytes = (uint64_t)value;
+	*whole = (uint64_t)(*bytes + 0.5);
 	return true;
+}
+
+bool size_parse(const char *text, uint64_t *bytes)
+{
+	double exact;
+	return parse(text, &exact, bytes);
+}
+
+bool size_parse_exact(const char *text, double *bytes)
+{
+	uint64_t whole;
+	return parse(text, bytes, &whole);
 }
 
 bool count_parse(const char *text, uint64_t max, uint64_t *count)

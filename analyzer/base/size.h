@@ -13,6 +13,9 @@
  * returns: false when it is no size, or more than 2^63 */
 bool size_parse(const char *text, uint64_t *bytes);
 
+/* The same where half a byte counts: "5.5" is 5.5, for size_parse 6. */
+bool size_parse_exact(const char *text, double *bytes);
+
 /* Read a whole decimal number without sign or blanks. returns: false when it is none or more than max */
 bool count_parse(const char *text, uint64_t max, uint64_t *count);
 

@@ -46,10 +46,10 @@ void gate_config_release(struct gate_config *config)
 
 static int set_size(double *out, const char *text, const char *what, struct err *err)
 {
-	uint64_t bytes;
-	if (!size_parse(text, &bytes))
+	double bytes;
+	if (!size_parse_exact(text, &bytes))
 		return err_set(err, TIDEMARK_ERR_USAGE, "%s: no size: '%s'; %s", what, text, size_help);
-	*out = (double)bytes;
+	*out = bytes;
 	return 0;
 }
 
@@ -308,14 +308,15 @@ void gate_config_root(char *root)
 
 int gate_config_find(char **path, struct err *err)
 {
-	char folder[MAX_PATH], root[MAX_PATH];
+	char folder[MAX_PATH], root[MAX_PATH], up[2 * MAX_PATH] = ""; /* "../" for each "/x" */
 	*path = NULL;
 	if (!getcwd(folder, sizeof(folder)))
 		return 0;
 	find_root(folder, root);
-	do {
-		if (has(folder, GATE_CONFIG_FILE))
-			return asprintf(path, "%s/" GATE_CONFIG_FILE, folder[1] ? folder : "") < 0 ? no_memory(err) : 0;
-	} while (strcmp(folder, root) != 0 && go_up(folder));
-	return 0;
+	while (!has(folder, GATE_CONFIG_FILE)) {
+		if (!strcmp(folder, root) || !go_up(folder))
+			return 0;
+		strcat(up, "../");
+	}
+	return asprintf(path, "%s" GATE_CONFIG_FILE, up) < 0 ? no_memory(err) : 0;
 }

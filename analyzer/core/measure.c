@@ -333,6 +333,8 @@ const char *metric_text(char text[METRIC_TEXT_BYTES], enum metric_kind kind, dou
 		snprintf(text, METRIC_TEXT_BYTES, "unknown");
 	else if (isinf(value))
 		snprintf(text, METRIC_TEXT_BYTES, "unbounded");
+	else if (fabs(value) < 99.95 && value != floor(value) && kind != METRIC_ALLOCATIONS && kind != METRIC_TEMPORARY)
+		snprintf(text, METRIC_TEXT_BYTES, "%.1f B", value);
 	else if (kind == METRIC_ALLOCATIONS || kind == METRIC_TEMPORARY)
 		snprintf(text, METRIC_TEXT_BYTES, "%s%s", value < 0 ? "-" : "",
 		    count_text(number, (uint64_t)(fabs(value) + 0.5)));

@@ -92,9 +92,9 @@ class _Limits:
             size, per = _size_of(self.leaks), self.leaks.kwargs.get("per", 100)
             if not isinstance(per, int) or per <= 0:
                 _refuse(f"limit_leaks: per={per!r} is no number of runs")
-            options += ["--leak-per-100-ops", str(size * 100 // per)]
+            options += ["--leak-per-100-ops", f"{size * 100 / per:f}"]
         if self.memory:
-            options += ["--peak-heap", str(_size_of(self.memory))]
+            options += ["--peak-heap", f"{_size_of(self.memory):f}"]
         return options
 
 
@@ -107,7 +107,7 @@ def _size_of(mark):
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?([a-z]*)", text.lower())
     if not match or match[2] not in _UNITS:
         _refuse(f'{mark.name} wants one size, such as {mark.name}("1 MB")')
-    return int(float(match[1]) * _UNITS[match[2]] + .5) if "." in match[1] else int(match[1]) * _UNITS[match[2]]
+    return float(match[1]) * _UNITS[match[2]]
 
 
 # ---- in the process that pytest was started as

@@ -23,7 +23,16 @@ static void reads_sizes(void **state)
 		uint64_t bytes = 1;
 		if (!size_parse(good[i].text, &bytes) || bytes != good[i].bytes)
 			fail_msg("'%s' reads as %llu", good[i].text, (unsigned long long)bytes);
+		double exact = -1;
+		assert_true(size_parse_exact(good[i].text, &exact));
+		assert_true(exact == (double)good[i].bytes);
 	}
+	double exact;
+	uint64_t rounded;
+	assert_true(size_parse_exact("5.5", &exact) && exact == 5.5);
+	assert_true(size_parse_exact("0.25k", &exact) && exact == 256);
+	assert_true(size_parse("5.5", &rounded) && rounded == 6);
+	assert_true(size_parse("0.4", &rounded) && rounded == 0);
 }
 
 static void refuses_what_is_no_size(void **state)
@@ -35,6 +44,8 @@ static void refuses_what_is_no_size(void **state)
 		uint64_t bytes;
 		if (size_parse(bad[i], &bytes))
 			fail_msg("'%s' reads as %llu", bad[i], (unsigned long long)bytes);
+		double exact;
+		assert_false(size_parse_exact(bad[i], &exact));
 	}
 }
 
