@@ -9,11 +9,11 @@
 
 #define MS 1000000ull
 #define WAIT_NS (20 * MS)
-/* Waits that passed with neither heartbeat nor progress: the collector is gone or stopped. Waits are counted, not time:
- * where thousands of threads share few processors the collector waits for its turn as long as we do, and a machine or
- * process group that was stopped for a while counts as nothing. */
-#define DEAD_WAITS 100
-#define STUCK_WAITS 500 /* heartbeat but no progress: its disk hangs, perhaps on a file system that the target serves */
+/* Waited with neither heartbeat nor progress: the collector is gone or stopped. A wait counts as WAIT_NS at most: where
+ * thousands of threads share few processors the collector waits for its turn as long as we do, and a machine or process
+ * group that was stopped for a while counts as nothing. A wait that a signal cut short counts as what it took. */
+#define DEAD_NS (2000 * MS)
+#define STUCK_NS (10000 * MS) /* heartbeat but no progress: its disk hangs, maybe on a file system the target serves */
 
 void wakeup_collector(void)
 {
@@ -29,7 +29,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* A raw futex: no cancellation point, no errno. */
+/* A raw futex: no cancellation point, no errno. It ends early when a signal handler ran. */
 static void sleep_on(_Atomic uint32_t *word, uint32_t seen, uint64_t ns)
 {
 	struct timespec timeout = {.tv_nsec = (long)ns};
@@ -44,25 +44,27 @@ static bool has_room(struct tidemark_ring *ring, uint64_t cursor, uint32_t words
 struct watch {
 	uint32_t heartbeat;
 	uint64_t progress;
-	uint32_t beatless_waits, idle_waits; /* since heartbeat or progress, and since progress */
+	uint64_t beatless_ns, idle_ns; /* waited since heartbeat or progress, and since progress */
 };
 
 /* After one more wait. returns: false when the collector must be taken for dead */
-static bool watch_lives(struct watch *w)
+static bool watch_lives(struct watch *w, uint64_t waited_ns)
 {
+	if (waited_ns > WAIT_NS)
+		waited_ns = WAIT_NS;
 	uint32_t heartbeat = atomic_load_explicit(&shm->heartbeat, memory_order_relaxed);
 	uint64_t progress = atomic_load_explicit(&shm->progress, memory_order_relaxed);
-	w->beatless_waits = heartbeat == w->heartbeat && progress == w->progress ? w->beatless_waits + 1 : 0;
-	w->idle_waits = progress == w->progress ? w->idle_waits + 1 : 0;
+	w->beatless_ns = heartbeat == w->heartbeat && progress == w->progress ? w->beatless_ns + waited_ns : 0;
+	w->idle_ns = progress == w->progress ? w->idle_ns + waited_ns : 0;
 	w->heartbeat = heartbeat;
 	w->progress = progress;
-	return w->beatless_waits < DEAD_WAITS && w->idle_waits < STUCK_WAITS;
+	return w->beatless_ns < DEAD_NS && w->idle_ns < STUCK_NS;
 }
 
 /* The collector takes `waiting` back when it wakes the owner, and only this one. */
 bool wakeup_wait_room(struct tidemark_ring *ring, uint64_t cursor, uint32_t words)
 {
-	uint64_t start = now_ns();
+	uint64_t start = now_ns(), last = start, now = start;
 	struct watch watch = {0};
 	bool room = false;
 	wakeup_collector();
@@ -71,15 +73,17 @@ bool wakeup_wait_room(struct tidemark_ring *ring, uint64_t cursor, uint32_t word
 		room = has_room(ring, cursor, words);
 		if (room || atomic_load_explicit(&shm->detached, memory_order_relaxed))
 			break;
-		if (!watch_lives(&watch)) {
+		if (!watch_lives(&watch, now - last)) {
 			atomic_store_explicit(&shm->detached, 1, memory_order_relaxed);
 			break;
 		}
+		last = now;
 		sleep_on(&ring->waiting, 1, WAIT_NS);
+		now = now_ns();
 	}
 	atomic_store_explicit(&ring->waiting, 0, memory_order_relaxed);
 	atomic_fetch_add_explicit(&proc_self->stalls, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&proc_self->stall_ns, now_ns() - start, memory_order_relaxed);
+	atomic_fetch_add_explicit(&proc_self->stall_ns, now - start, memory_order_relaxed);
 	return room;
 }
 

@@ -1,13 +1,15 @@
 /* What the fault tests record: a program with a known number of events that says at its end that all went well.
  *
  * usage: worker work N        N blocks of varied sizes on varied stacks, every tenth kept; prints done, exits with 5
- *        worker steady MS     allocates for that long, in small steps; prints done, exits with 5
+ *        worker steady MS     allocates for that long, in small steps; prints done, exits with 5. SIGUSR1 only
+ *                             interrupts it
  *        worker lines         writes lines to descriptor 1 until somebody stops it
  *        worker descriptors FILE   writes to FILE which descriptors are open, and which one comes next; exits with 5
  */
 #include "testing.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <time.h>
 
 static uint64_t state = 88172645463325252ull;
@@ -41,9 +43,15 @@ static NOINLINE void work(uint64_t n)
 	}
 }
 
+static void interrupted(int number)
+{
+	(void)number;
+}
+
 static NOINLINE void steady(long ms)
 {
 	struct timespec start, now;
+	signal(SIGUSR1, interrupted);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	do {
 		work(1000);
