@@ -173,7 +173,8 @@ static int show(const struct baseline *b, const char *path, uint64_t limit)
 	for (size_t i = 0; i < b->n_stacks && (!limit || i < limit); i++)
 		show_stack(&term, order[i]);
 	if (limit && b->n_stacks > limit)
-		printf("... and %zu more stacks; --limit 0 shows all\n", b->n_stacks - (size_t)limit);
+		printf("... and %zu more stack%s; --limit 0 shows all\n", b->n_stacks - (size_t)limit,
+		    b->n_stacks - limit == 1 ? "" : "s");
 	free(order);
 	return CMD_OK;
 }

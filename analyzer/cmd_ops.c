@@ -41,20 +41,20 @@ static void print_row(const struct term *term, const struct op_entry *e)
 {
 	char count[SIZE_TEXT_BYTES], rate[RATE_TEXT_BYTES], low[RATE_TEXT_BYTES], high[RATE_TEXT_BYTES];
 	unsigned width = term_text(term, e->name ? e->name[0] ? e->name : "(no name)" : "all", 24);
-	fprintf(term->out, "%*s %12s ", 24 - (int)width, "", count_text(count, e->count));
+	fprintf(term->out, "%*s %10s ", 24 - (int)width, "", count_text(count, e->count));
 	if (e->count < ESTIMATE_MIN_OPS) {
-		fprintf(term->out, "%12s  %-27s %s\n", "?", "", "too few to tell");
+		fprintf(term->out, "%12s  %-21s %s\n", "?", "", "too few to tell");
 		return;
 	}
 	char range[2 * RATE_TEXT_BYTES + 8];
 	snprintf(range, sizeof(range), "%s to %s", rate_text(low, e->low), rate_text(high, e->high));
-	fprintf(term->out, "%12s  %-27s %s%s\n", rate_text(rate, e->estimate), range, rate_class_name(e->rate_class),
+	fprintf(term->out, "%12s  %-21s %s%s\n", rate_text(rate, e->estimate), range, rate_class_name(e->rate_class),
 	    e->freed_at_exit && e->estimate > 0 ? ", freed at exit" : "");
 }
 
 static void print_table(const struct term *term, const struct operations *o)
 {
-	fprintf(term->out, "%-24s %12s %12s  %-27s %s\n", "operation", "count", "left per 100", "99 % bounds", "class");
+	fprintf(term->out, "%-24s %10s %12s  %-21s %s\n", "operation", "count", "left per 100", "99 % bounds", "class");
 	print_row(term, &o->total);
 	for (size_t i = 0; i < o->n_names; i++)
 		print_row(term, &o->names[i]);
@@ -164,7 +164,8 @@ static void print_stacks(const struct term *term, struct op_report *r, const str
 			seen++;
 		}
 	if (shown < all)
-		fprintf(term->out, "... and %zu more stacks; --limit 0 shows all\n\n", all - shown);
+		fprintf(
+		    term->out, "... and %zu more stack%s; --limit 0 shows all\n\n", all - shown, plural(all - shown));
 }
 
 /* Whether a name's entry says what the total says already. */

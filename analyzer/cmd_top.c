@@ -88,16 +88,15 @@ static void print_stacks(const struct term *term, const struct top_report *top)
 
 static void print_text(const struct top_report *top)
 {
-	static const char *const what[COST_COUNT] = {"bytes alive at the end", "bytes alive when the heap was largest",
-	    "bytes allocated", "allocations",
-	    "temporary allocations (freed by the same thread before its next allocation)"};
+	static const char *const what[COST_COUNT] = {"alive at the end", "alive when the heap was largest", "allocated",
+	    "allocations", "temporary allocations, freed by their thread before its next one"};
 	struct term term;
 	char title[256], total[SIZE_TEXT_BYTES];
 	term_init(&term, stdout);
 	report_print_warnings(&term, &top->report);
 	term_text(&term, report_title(&top->report, title, sizeof(title)), 200);
-	printf(": %s by %s, %s in all\n\n", what[top->cost], top->grouped ? "group" : "stack",
-	    amount_text(total, top->total, cost_is_bytes(top->cost)));
+	printf(": %s %s, by %s\n\n", amount_text(total, top->total, cost_is_bytes(top->cost)), what[top->cost],
+	    top->grouped ? "group" : "stack");
 	if (top->grouped)
 		group_report_print(&term, &top->groups, top->cost,
 		    report_text_limit(top->report.options, top->groups.n_items, TEXT_GROUPS));

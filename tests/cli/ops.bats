@@ -116,6 +116,8 @@ entry() {
     [[ $output == *"5.00 kB per 100 in 50 blocks, steady"*"get at "*"[app]"* ]]
     [[ $output == *'Operation "get": a leak of at least'* ]]
     [[ $output != *'Operation "put"'* ]]
+    table=$(sed -n '/^operation /,/^$/p' <<<"$output")
+    assert_equal "$(wc -l <<<"$table") $(awk 'length > 80' <<<"$table")" "4 " # a terminal of 80 columns holds it
 }
 
 @test "nested operations: the inner one under its name, the outer one once; what never ends hides nothing" {
