@@ -1,9 +1,10 @@
-/* A stand-in for the shim's shm.c: the same functions over one anonymous shared mapping, without a collector. Lets the
+/* A stand-in for the shim's shm.c: the same functions over one anonymous shared mapping, without a collector and hooks. Lets the
  * unwinder, the trie and the modules be tested alone. */
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "hooks.h"
 #include "memory.h"
 #include "shm.h"
 
@@ -54,4 +55,10 @@ void *shm_private(size_t bytes)
 {
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* There are no hooks to bind to. */
+void hooks_bind(const struct dl_phdr_info *info)
+{
+	(void)info;
 }
