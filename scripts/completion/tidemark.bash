@@ -89,7 +89,9 @@ _tidemark() {
         return
         ;;
     -g | --group)
-        mapfile -t COMPREPLY < <(compgen -W 'thread module namespace' -- "$cur")
+        local rules='thread module namespace'
+        [[ $command != ops ]] || rules='module namespace' # rates are not those of threads
+        mapfile -t COMPREPLY < <(compgen -W "$rules" -- "$cur")
         return
         ;;
     -c | --cost)
