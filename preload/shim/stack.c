@@ -298,8 +298,10 @@ static uint32_t capture_by_trail(struct stack_state *s, uint64_t pc, uint64_t sp
 	uint32_t id = intern_find(r->frames[r->n - 1].hash);
 	if (!id)
 		id = add_trail(s);
-	if (id != 0)
-		recall_remember(r, id);
+	else
+		recall_remember(r, id); /* a stack that comes a second time may come again; most come once */
+	if (id)
+		recall_set_node(r, id);
 	return id;
 }
 

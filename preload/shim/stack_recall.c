@@ -177,40 +177,27 @@ static uint32_t make_room(struct recall *r, uint32_t units)
 	return unit;
 }
 
-/* The i-th slot of the trail as a shape has it. */
-static inline uint64_t distance_of(const struct recall *r, uint32_t i, uint64_t sp)
-{
-	return (r->checks[i < r->n_checks ? i : r->n_checks - 1].slot - sp) / 8;
-}
-
-static bool is_shape_of_trail(const struct recall *r, const struct recall_shape *shape, const struct unwind_known *leaf)
-{
-	if (shape->n_slots != ((r->n_checks + 1) & ~1u) || shape->bp_live != leaf->bp_live)
-		return false;
-	for (uint32_t i = 0; i < shape->n_slots; i++)
-		if (shape->slots[i] != distance_of(r, i, leaf->sp))
-			return false;
-	return true;
-}
-
-/* returns: unit; 0 when a slot is too far away */
-static uint32_t add_shape(struct recall *r, const struct unwind_known *leaf, uint64_t pc)
+/* Writes the shape of the trail where the next one goes. returns: its unit; 0 when a slot is too far away */
+static uint32_t write_shape(struct recall *r, const struct unwind_known *leaf, uint64_t pc)
 {
 	uint32_t n = (r->n_checks + 1) & ~1u, unit = make_room(r, SHAPE_UNITS(n));
 	struct recall_shape *shape = shape_at(r, unit);
+	uint64_t seed = recall_fold(pc ^ RECALL_KEY, leaf->sp ^ RECALL_STEP), key = n + leaf->bp_live, far = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t distance = (r->checks[i < r->n_checks ? i : i - 1].slot - leaf->sp) / 8;
+		shape->slots[i] = (uint16_t)distance;
+		far |= distance;
+	}
+	for (uint32_t i = 0; i < n; i += 2) {
+		key += RECALL_STEP;
+		seed += recall_fold(shape->slots[i] ^ key, shape->slots[i + 1] + key);
+	}
 	shape->pc = pc;
 	shape->sp = leaf->sp;
+	shape->seed = recall_fold(seed, key);
 	shape->n_slots = (uint16_t)n;
 	shape->bp_live = leaf->bp_live;
-	shape->seed = recall_fold(pc ^ RECALL_KEY, leaf->sp ^ RECALL_STEP);
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t distance = distance_of(r, i, leaf->sp);
-		if (distance > UINT16_MAX)
-			return 0;
-		shape->slots[i] = (uint16_t)distance;
-		shape->seed = recall_fold(shape->seed ^ distance, RECALL_STEP);
-	}
-	return unit;
+	return far > UINT16_MAX ? 0 : unit;
 }
 
 void recall_remember(struct recall *r, uint32_t node)
@@ -218,18 +205,15 @@ void recall_remember(struct recall *r, uint32_t node)
 	const struct unwind_known *leaf = &r->frames[r->n - 1];
 	uint64_t pc = leaf->word & TIDEMARK_ADDRESS_MASK;
 	uint16_t *set = r->index[recall_set_of(pc, leaf->sp)];
-	uint32_t i = 0;
-	r->node = node;
-	r->node_n = r->n_shared = r->n;
-	while (
-	    i < RECALL_WAYS && !(is_meant(r, set[i], pc, leaf->sp) && is_shape_of_trail(r, shape_at(r, set[i]), leaf)))
+	uint32_t i = 0, unit = write_shape(r, leaf, pc);
+	if (unit == 0)
+		return;
+	while (i < RECALL_WAYS && shape_at(r, set[i])->seed != shape_at(r, unit)->seed)
 		i++;
-	if (i == RECALL_WAYS) {
-		uint32_t unit = add_shape(r, leaf, pc);
-		if (unit == 0)
-			return;
+	if (i == RECALL_WAYS)
 		set[--i] = (uint16_t)unit;
-	}
+	else
+		r->head = unit; /* it is there */
 	put_first(set, i);
 	add_node(r, recall_hash(shape_at(r, set[0]), leaf->bp), node);
 }

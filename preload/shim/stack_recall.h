@@ -153,7 +153,14 @@ int32_t recall_verify(const struct recall *r, uint64_t sp);
  * returns: true when all of it is there; then the leaf is frames[n-1] */
 bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed);
 
-/* The trail's node is known: remember it, and the whole walk. */
+/* The trail's node. */
+static inline void recall_set_node(struct recall *r, uint32_t node)
+{
+	r->node = node;
+	r->node_n = r->n_shared = r->n;
+}
+
+/* The trail's node is known: remember the whole walk. */
 void recall_remember(struct recall *r, uint32_t node);
 
 #endif
