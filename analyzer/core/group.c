@@ -159,7 +159,7 @@ static const char *component_end(const char *at)
 	return NULL;
 }
 
-static bool is_language(const char *name, size_t length)
+static bool is_language_space(const char *name, size_t length)
 {
 	static const char *const names[] = {"std", "__gnu_cxx", "__cxxabiv1", "__1", "core", "alloc", "hashbrown",
 	    "__rustc", "__rust_alloc", "std_detail", "boost::detail"};
@@ -175,7 +175,7 @@ const char *group_namespace(const char *function, unsigned levels, size_t *lengt
 	if (*start == '{' || !strncmp(start, "(anonymous namespace)", 21))
 		return NULL;
 	const char *next = component_end(start);
-	if (!next || next == start || is_language(start, (size_t)(next - start)))
+	if (!next || next == start || is_language_space(start, (size_t)(next - start)))
 		return NULL;
 	for (unsigned i = 0; i < levels && next; i++) {
 		end = next;
@@ -198,6 +198,13 @@ static bool is_runtime_module(const char *module)
 		if (!strncmp(name, names[i], strlen(names[i])))
 			return true;
 	return false;
+}
+
+bool group_is_language(const char *function, const char *module)
+{
+	const char *start = inside_angle(without_type(function)), *end = component_end(start);
+	return is_runtime_module(module) || !strncmp(function, "operator new", 12) ||
+	       (end && is_language_space(start, (size_t)(end - start)));
 }
 
 static bool rule_takes(const struct group_rule *rule, const struct frame_view *frame)

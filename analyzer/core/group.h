@@ -66,4 +66,7 @@ void groups_sort(struct groups *groups, enum cost cost);
  * returns: where it begins in the name, NULL when there is none */
 const char *group_namespace(const char *function, unsigned levels, size_t *length);
 
+/* Whether a function is one of the languages' own, which allocate for their caller: by its namespace or its module. */
+bool group_is_language(const char *function, const char *module);
+
 #endif

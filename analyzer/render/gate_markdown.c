@@ -189,8 +189,11 @@ static void put_stack(
 	const struct measure_stack *stack = &m->stacks[culprit->stack];
 	char size[METRIC_TEXT_BYTES];
 	fprintf(file, "%s%s\n", check->grown ? "+" : "", metric_text(size, check->metric_kind, culprit->value));
-	for (uint32_t i = 0; i < stack->n_frames && i < DETAIL_FRAMES && stack->frames; i++) {
-		const struct measure_frame *frame = &m->frames[stack->frames[i]];
+	uint32_t inner = gate_inner_frames(m, culprit->stack), n = stack->frames ? stack->n_frames - inner : 0;
+	for (uint32_t i = 0; i < n && i < DETAIL_FRAMES; i++) {
+		const struct measure_frame *frame = &m->frames[stack->frames[i ? i + inner : 0]];
+		if (i == 1 && inner)
+			fprintf(file, "    ... %u of libraries\n", inner);
 		fputs("    ", file);
 		put_plain(file, frame->function);
 		if (frame->line) {
@@ -200,8 +203,8 @@ static void put_stack(
 		}
 		fputc('\n', file);
 	}
-	if (stack->n_frames > DETAIL_FRAMES)
-		fprintf(file, "    ... %u more\n", stack->n_frames - DETAIL_FRAMES);
+	if (n > DETAIL_FRAMES)
+		fprintf(file, "    ... %u more\n", n - DETAIL_FRAMES);
 }
 
 /* What grew since the baseline says more than what is large. */

@@ -9,6 +9,7 @@
 
 #define TEXT_CULPRITS 3
 #define TEXT_FRAMES 8
+#define FEW_FRAMES 3 /* not worth leaving out */
 
 const char *gate_verdict_text(enum verdict verdict)
 {
@@ -28,6 +29,12 @@ const char *gate_path(const struct gate_out *out, const char *path)
 	while (!strncmp(path, "./", 2))
 		path += 2;
 	return path;
+}
+
+uint32_t gate_inner_frames(const struct measure *measure, uint32_t stack)
+{
+	uint32_t index = gate_frame_index(measure, stack);
+	return index > FEW_FRAMES ? index - 2 : 0;
 }
 
 const struct measure_frame *gate_place(const struct gate_out *out, const struct gate_check *check)
@@ -96,10 +103,14 @@ static void print_culprit(
 	char size[METRIC_TEXT_BYTES];
 	fprintf(term->out, "        %s%s by\n", check->grown ? "+" : "",
 	    metric_text(size, check->metric_kind, culprit->value));
-	for (uint32_t i = 0; i < stack->n_frames && i < TEXT_FRAMES && stack->frames; i++)
-		print_frame(term, out, &m->frames[stack->frames[i]]);
-	if (stack->n_frames > TEXT_FRAMES)
-		fprintf(term->out, "            ... %u more\n", stack->n_frames - TEXT_FRAMES);
+	uint32_t inner = gate_inner_frames(m, culprit->stack), n = stack->frames ? stack->n_frames - inner : 0;
+	for (uint32_t i = 0; i < n && i < TEXT_FRAMES; i++) {
+		if (i == 1 && inner)
+			fprintf(term->out, "            ... %u of libraries\n", inner);
+		print_frame(term, out, &m->frames[stack->frames[i ? i + inner : 0]]);
+	}
+	if (n > TEXT_FRAMES)
+		fprintf(term->out, "            ... %u more\n", n - TEXT_FRAMES);
 }
 
 static void print_check(const struct term *term, const struct gate_out *out, const struct gate_check *check)
