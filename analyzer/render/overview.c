@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "core/group.h"
 #include "render/apis.h"
 #include "render/chart.h"
 #include "render/json.h"
@@ -154,11 +155,17 @@ static size_t without_start(const struct frame_view *const *frames, size_t n)
 	return n;
 }
 
+static bool is_own(const struct frame_view *frame)
+{
+	bool main = frame->origin && frame->origin->flags & TIDEMARK_MODULE_MAIN;
+	return main && !group_is_language(frame->function, frame->module);
+}
+
 /* The innermost frame of the program itself, n when there is none. */
 static size_t first_own(const struct frame_view *const *frames, size_t n)
 {
 	size_t i = 0;
-	while (i < n && !(frames[i]->origin && frames[i]->origin->flags & TIDEMARK_MODULE_MAIN))
+	while (i < n && !is_own(frames[i]))
 		i++;
 	return i;
 }
