@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/say.h"
 #include "launch/git.h"
 #include "measuring.h"
 
@@ -186,6 +187,8 @@ static int read_recordings(
 	int result = n ? measuring_read(&measure, paths, n, &options, err) : 0;
 	for (size_t i = 0; measure && i < measure->n_sessions && !result; i++)
 		result = add_session(input, measure, i, benchmark, err);
+	for (size_t i = 0; measure && i < measure->n_notes && !result; i++)
+		say("%s", measure->notes[i]);
 	measure_free(measure);
 	return result;
 }
