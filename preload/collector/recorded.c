@@ -99,9 +99,13 @@ void process_time(struct process *p, uint64_t stamp)
 	const struct image *image = p->image;
 	uint64_t ns = drain_state.now_ns;
 	if (image->clock == TIDEMARK_CLOCK_TSC) {
+		/* One pass over many thousands of rings can take longer than a thread waits for a sign of life. */
+		atomic_fetch_add_explicit(&image->shm->heartbeat, 1, memory_order_relaxed);
 		ns = timebase_ns(tb, image->start_stamp + stamp);
-		if (ns > drain_state.now_ns)
-			ns = drain_state.now_ns;
+		if (ns > drain_state.now_ns) { /* the pass began a while ago: on a busy machine, long ago */
+			uint64_t now = mono_ns();
+			ns = ns < now ? ns : now;
+		}
 	}
 	uint64_t tick = process_tick(p, ns);
 	struct chunk *chunk = p->chunk;
