@@ -13,6 +13,7 @@
 #define MAX_STACKS 200
 #define MIN_PART 0.005 /* of a figure, that a stack must have */
 #define FUNCTIONS 8    /* of a stack, for people */
+#define NAME_BYTES 60  /* names of C++ templates may have thousands */
 
 static const char *const stack_keys[METRIC_FIXED] = {[METRIC_PEAK_HEAP] = "peak_heap_bytes",
     [METRIC_PROGRAM] = "program_bytes",
@@ -122,27 +123,33 @@ static int compare_candidates(const void *left, const void *right)
 /* Where a function has no name, its address is no part of the fingerprint: the module alone is named. */
 static void put_function(FILE *out, const struct measure_frame *frame)
 {
-	const char *module = frame_basename(frame->module);
+	const char *module = frame_basename(frame->module), *name = frame->function;
 	size_t length = strlen(module);
-	if (length && !strncmp(frame->function, module, length) && !strncmp(frame->function + length, "+0x", 3))
+	if (length && !strncmp(name, module, length) && !strncmp(name + length, "+0x", 3)) {
 		fprintf(out, "[%s]", module);
-	else
-		fputs(frame->function, out);
+		return;
+	}
+	bool cut = strlen(name) > NAME_BYTES;
+	length = cut ? NAME_BYTES - 3 : strlen(name);
+	while (cut && ((unsigned char)name[length] & 0xc0) == 0x80)
+		length--; /* not inside a character */
+	fprintf(out, "%.*s%s", (int)length, name, cut ? "..." : "");
 }
 
 /* "parse < handle < main" */
 static char *functions_text(const struct measure *measure, const struct measure_stack *stack)
 {
 	char *text = NULL;
-	size_t n = 0;
-	FILE *out = open_memstream(&text, &n);
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
 	if (!out)
 		return NULL;
-	for (uint32_t i = 0; i < stack->n_frames && i < FUNCTIONS; i++) {
-		fputs(i ? " < " : "", out);
-		put_function(out, &measure->frames[stack->frames[i]]);
+	uint32_t inner = measure_inner_frames(measure, stack), n = stack->n_frames - inner;
+	for (uint32_t i = 0; i < n && i < FUNCTIONS; i++) {
+		fputs(i == 0 ? "" : i == 1 && inner ? " < ... < " : " < ", out);
+		put_function(out, &measure->frames[stack->frames[i ? i + inner : 0]]);
 	}
-	if (stack->n_frames > FUNCTIONS)
+	if (n > FUNCTIONS)
 		fputs(" < ...", out);
 	return fclose(out) ? (free(text), NULL) : text;
 }

@@ -9,7 +9,6 @@
 #include "core/gate_check.h"
 #include "core/gate_noise.h"
 #include "core/gate_rate.h"
-#include "core/group.h"
 
 static int no_memory(struct err *err)
 {
@@ -341,32 +340,10 @@ void gate_release(struct gate *gate)
 	gate->n_checks = 0;
 }
 
-static bool is_own(const struct measure_frame *frame)
-{
-	bool system = !strncmp(frame->module, "/usr/lib", 8) || !strncmp(frame->module, "/lib", 4);
-	return frame->line && (frame->main || !system) && !group_is_language(frame->function, frame->module);
-}
-
-uint32_t gate_frame_index(const struct measure *measure, uint32_t index)
-{
-	const struct measure_stack *stack = &measure->stacks[index];
-	uint32_t main = UINT32_MAX, lined = UINT32_MAX;
-	for (uint32_t i = 0; i < stack->n_frames && stack->frames; i++) {
-		const struct measure_frame *frame = &measure->frames[stack->frames[i]];
-		if (is_own(frame))
-			return i;
-		if (frame->main && main == UINT32_MAX)
-			main = i;
-		if (frame->line && lined == UINT32_MAX)
-			lined = i;
-	}
-	return main != UINT32_MAX ? main : lined != UINT32_MAX ? lined : 0;
-}
-
 const struct measure_frame *gate_frame(const struct measure *measure, uint32_t index)
 {
 	const struct measure_stack *stack = &measure->stacks[index];
 	if (!stack->frames || !stack->n_frames)
 		return NULL;
-	return &measure->frames[stack->frames[gate_frame_index(measure, index)]];
+	return &measure->frames[stack->frames[measure_own_frame(measure, stack)]];
 }

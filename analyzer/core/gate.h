@@ -65,12 +65,7 @@ const char *check_kind_name(enum check_kind kind);
 /* What a check's verdict counts as under --on-inconclusive. */
 enum verdict gate_counts_as(const struct gate *gate, enum verdict verdict);
 
-/* The frame that a person would look at first: the innermost one with a source line that belongs neither to a language's
- * library nor to the system's, or else the innermost of the main program, or else any with a source line.
- * returns: its place in the stack's frames; 0 when there is none of these, or the stack is not kept */
-uint32_t gate_frame_index(const struct measure *measure, uint32_t stack);
-
-/* returns: NULL when the stack is not kept */
+/* The frame that a person would look at first: see measure_own_frame. returns: NULL when the stack is not kept */
 const struct measure_frame *gate_frame(const struct measure *measure, uint32_t stack);
 
 #endif

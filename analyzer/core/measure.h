@@ -117,6 +117,15 @@ const struct metric *measure_find(const struct measure *measure, const char *nam
 /* Put a culprit among the largest METRIC_CULPRITS of a list, in order. */
 void culprits_add(struct culprit *culprits, size_t *n, struct culprit culprit);
 
+/* The frame of a stack that a person would look at first: the innermost one with a source line that belongs neither to a
+ * language's library nor to the system's, or else the innermost of the main program, or else any with a source line.
+ * returns: its place in the stack's frames; 0 when there is none of these, or the stack is not kept */
+uint32_t measure_own_frame(const struct measure *measure, const struct measure_stack *stack);
+
+/* How many frames after the innermost one lie inside the libraries that allocate for the program, templates of C++ for
+ * example. Where a stack is not shown whole they are left out, but for the one that the program called. */
+uint32_t measure_inner_frames(const struct measure *measure, const struct measure_stack *stack);
+
 /* "bytes", "allocations" or "bytes per 100 operations". */
 const char *metric_unit(enum metric_kind kind);
 

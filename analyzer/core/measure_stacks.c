@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "core/fingerprint.h"
+#include "core/group.h"
 #include "tidemark/ring.h"
 
 #define KEPT_FRAMES 64 /* innermost ones; a reader of a report looks at no more */
@@ -165,4 +166,33 @@ void measure_stacks_release(struct measure *measure)
 	free(p->cells);
 	free(p->added_text);
 	free(p);
+}
+
+static bool is_own(const struct measure_frame *frame)
+{
+	bool system = !strncmp(frame->module, "/usr/lib", 8) || !strncmp(frame->module, "/lib", 4);
+	return frame->line && (frame->main || !system) && !group_is_language(frame->function, frame->module);
+}
+
+uint32_t measure_own_frame(const struct measure *measure, const struct measure_stack *stack)
+{
+	uint32_t main = UINT32_MAX, lined = UINT32_MAX;
+	for (uint32_t i = 0; i < stack->n_frames && stack->frames; i++) {
+		const struct measure_frame *frame = &measure->frames[stack->frames[i]];
+		if (is_own(frame))
+			return i;
+		if (frame->main && main == UINT32_MAX)
+			main = i;
+		if (frame->line && lined == UINT32_MAX)
+			lined = i;
+	}
+	return main != UINT32_MAX ? main : lined != UINT32_MAX ? lined : 0;
+}
+
+#define FEW_FRAMES 3 /* not worth leaving out */
+
+uint32_t measure_inner_frames(const struct measure *measure, const struct measure_stack *stack)
+{
+	uint32_t index = measure_own_frame(measure, stack);
+	return index > FEW_FRAMES ? index - 2 : 0;
 }

@@ -189,7 +189,7 @@ static void put_stack(
 	const struct measure_stack *stack = &m->stacks[culprit->stack];
 	char size[METRIC_TEXT_BYTES];
 	fprintf(file, "%s%s\n", check->grown ? "+" : "", metric_text(size, check->metric_kind, culprit->value));
-	uint32_t inner = gate_inner_frames(m, culprit->stack), n = stack->frames ? stack->n_frames - inner : 0;
+	uint32_t inner = measure_inner_frames(m, stack), n = stack->frames ? stack->n_frames - inner : 0;
 	for (uint32_t i = 0; i < n && i < DETAIL_FRAMES; i++) {
 		const struct measure_frame *frame = &m->frames[stack->frames[i ? i + inner : 0]];
 		if (i == 1 && inner)

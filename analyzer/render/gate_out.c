@@ -9,7 +9,6 @@
 
 #define TEXT_CULPRITS 3
 #define TEXT_FRAMES 8
-#define FEW_FRAMES 3 /* not worth leaving out */
 
 const char *gate_verdict_text(enum verdict verdict)
 {
@@ -29,12 +28,6 @@ const char *gate_path(const struct gate_out *out, const char *path)
 	while (!strncmp(path, "./", 2))
 		path += 2;
 	return path;
-}
-
-uint32_t gate_inner_frames(const struct measure *measure, uint32_t stack)
-{
-	uint32_t index = gate_frame_index(measure, stack);
-	return index > FEW_FRAMES ? index - 2 : 0;
 }
 
 const struct measure_frame *gate_place(const struct gate_out *out, const struct gate_check *check)
@@ -103,7 +96,7 @@ static void print_culprit(
 	char size[METRIC_TEXT_BYTES];
 	fprintf(term->out, "        %s%s by\n", check->grown ? "+" : "",
 	    metric_text(size, check->metric_kind, culprit->value));
-	uint32_t inner = gate_inner_frames(m, culprit->stack), n = stack->frames ? stack->n_frames - inner : 0;
+	uint32_t inner = measure_inner_frames(m, stack), n = stack->frames ? stack->n_frames - inner : 0;
 	for (uint32_t i = 0; i < n && i < TEXT_FRAMES; i++) {
 		if (i == 1 && inner)
 			fprintf(term->out, "            ... %u of libraries\n", inner);

@@ -35,10 +35,6 @@ const char *gate_verdict_text(enum verdict verdict);
 /* A source path as CI systems want it: relative to the folder where it lies below it. */
 const char *gate_path(const struct gate_out *out, const char *path);
 
-/* How many frames after the innermost one lie inside the libraries that allocate for the program, templates of C++ for
- * example. Where a stack is not shown whole they are left out, but for the one that the program called. */
-uint32_t gate_inner_frames(const struct measure *measure, uint32_t stack);
-
 /* The frame with a source line that a check points at, of its first culprit. returns: NULL when there is none */
 const struct measure_frame *gate_place(const struct gate_out *out, const struct gate_check *check);
 
