@@ -80,7 +80,7 @@ struct tidemark_shm {
 	_Alignas(64) _Atomic uint32_t doorbell;
 	_Atomic uint32_t sleeping; /* collector only */
 
-	/* Collector only. Producers waiting for room watch both; no change of either during 2 s of waits of 20 ms means that nobody
+	/* Collector only. Producers waiting for room watch both; no change of either in 2 s of waiting means that nobody
 	 * drains. */
 	_Alignas(64) _Atomic uint32_t heartbeat;
 	_Atomic uint64_t progress; /* words drained, all rings */
