@@ -274,6 +274,28 @@ static void gives_up_nonsense(void **state)
 	expect("/1 A1 ");
 }
 
+/* What happened after the pass began has its own time: else a block that came and went meanwhile would not have been there
+ * together with those of other processes. */
+static void tells_the_time_in_a_long_pass(void **state)
+{
+	(void)state;
+	set_up(false);
+	uint64_t second = timebase_cycles(&drain_state.time, drain_state.now_ns) -
+	                  timebase_cycles(&drain_state.time, drain_state.now_ns - 1000000000u);
+	uint64_t now = timebase_cycles(&drain_state.time, drain_state.now_ns) - bench.image.start_stamp;
+	bench.process->start_ns = drain_state.now_ns - 200000000u;
+	drain_state.now_ns -= 100000000u;
+	put_alloc(0, now - second / 20, 0x1000, 1);
+	drain_process(bench.process, DRAIN_ALL);
+	assert_in_range(bench.process->tick, 1499, 1500);
+	put_alloc(0, now + 1000 * second, 0x2000, 1);
+	uint64_t before = mono_ns();
+	drain_process(bench.process, DRAIN_ALL);
+	uint64_t after = mono_ns();
+	assert_in_range(bench.process->tick, process_tick(bench.process, before), process_tick(bench.process, after));
+	expect("/1 A1 A1 ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +310,7 @@ int main(void)
 	    cmocka_unit_test(tells_unknown_from_inherited),
 	    cmocka_unit_test(keeps_pools_apart),
 	    cmocka_unit_test(gives_up_nonsense),
+	    cmocka_unit_test(tells_the_time_in_a_long_pass),
 	};
 	queue_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
