@@ -183,7 +183,7 @@ uint64_t report_lost_events(const struct report *report)
 	return told > seen ? told : seen;
 }
 
-bool report_is_whole(const struct report *report)
+static bool is_whole(const struct report *report)
 {
 	return report->profile->trace->complete && !report_lost_events(report);
 }
@@ -216,7 +216,8 @@ static void warn_of_end(
 		    "the program stopped recording after %s because nothing took its events: figures end there", time);
 }
 
-void report_warn(const struct report *report, struct report_warnings *warnings)
+/* Sentences for people, most serious first. */
+static void warn(const struct report *report, struct report_warnings *warnings)
 {
 	const struct trace *trace = report->profile->trace;
 	char count[SIZE_TEXT_BYTES];
@@ -242,7 +243,7 @@ void report_warn(const struct report *report, struct report_warnings *warnings)
 void report_print_warnings(const struct term *term, const struct report *report)
 {
 	struct report_warnings warnings;
-	report_warn(report, &warnings);
+	warn(report, &warnings);
 	for (size_t i = 0; i < warnings.n; i++) {
 		fputs("WARNING: ", term->out);
 		term_text(term, warnings.text[i], sizeof(warnings.text[i]));
@@ -269,7 +270,7 @@ void report_print_others(const struct term *term, const struct report *report)
 void report_say_warnings(const struct report *report)
 {
 	struct report_warnings warnings;
-	report_warn(report, &warnings);
+	warn(report, &warnings);
 	for (size_t i = 0; i < warnings.n; i++)
 		say("%s: %s", report->profile->trace->path, warnings.text[i]);
 }
@@ -338,7 +339,7 @@ json_t *report_json_head(const struct report *report, const char *schema)
 {
 	const struct trace *trace = report->profile->trace;
 	struct report_warnings warnings;
-	report_warn(report, &warnings);
+	warn(report, &warnings);
 	json_t *list = json_array();
 	for (size_t i = 0; i < warnings.n; i++)
 		json_array_append_new(list, json_text(warnings.text[i]));
@@ -355,5 +356,5 @@ json_t *report_json_head(const struct report *report, const char *schema)
 
 int report_status(const struct report *report)
 {
-	return report->options->strict && !report_is_whole(report) ? CMD_INCOMPLETE : CMD_OK;
+	return report->options->strict && !is_whole(report) ? CMD_INCOMPLETE : CMD_OK;
 }

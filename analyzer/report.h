@@ -128,19 +128,15 @@ int report_operands(int found, int wanted, const char *command, struct err *err)
 
 /* --- what is wrong with a recording --- */
 
-/* Whether figures may be wrong: no end, or lost events. */
-bool report_is_whole(const struct report *report);
-
 /* Events that were lost: the reader's own count or the shim's, whichever is larger. */
 uint64_t report_lost_events(const struct report *report);
 
-/* Sentences for people, most serious first; at most n. returns: how many */
+/* Sentences for people, most serious first. */
 #define REPORT_MAX_WARNINGS 8
 struct report_warnings {
 	char text[REPORT_MAX_WARNINGS][512];
 	size_t n;
 };
-void report_warn(const struct report *report, struct report_warnings *warnings);
 
 /* Add one sentence; none when there is no room. */
 __attribute__((format(printf, 2, 3))) void report_add_warning(

@@ -28,7 +28,8 @@ static const char *ticks_text(char text[SIZE_TEXT_BYTES], uint64_t ticks)
 	return time_text(text, ticks * TIDEMARK_TICK_NS);
 }
 
-const char *end_name(const struct trace *trace)
+/* For programs. */
+static const char *end_name(const struct trace *trace)
 {
 	static const char *const names[] = {"unknown", "exit", "signal", "exec", "unknown", "detached"};
 	uint64_t reason = trace->counters[TIDEMARK_COUNTER_END_REASON];

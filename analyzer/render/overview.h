@@ -19,10 +19,8 @@ struct overview {
 	uint64_t lost_events;
 };
 
-/* How the recording ended, for people: "exited with status 0", "was killed by signal 9 (Killed)"; and for programs:
- * exit, signal, exec, detached, unknown; incomplete without a footer. */
+/* How the recording ended: "exited with status 0", "was killed by signal 9 (Killed)". returns: text */
 const char *end_text(const struct trace *trace, char *text, size_t n);
-const char *end_name(const struct trace *trace);
 
 /* From the totals to Tidemark's own footprint. */
 void overview_print(const struct term *term, const struct overview *overview);
