@@ -206,10 +206,10 @@ void op_report_warn(const struct op_report *r, struct report_warnings *warnings)
 				break;
 			}
 	if (o->unfinished * 50 > o->total.count)
-		report_add_warning(warnings, "%s operations began and never ended; they do not count",
+		report_add_warning(warnings, "operations that began and never ended, and so do not count: %s",
 		    count_text(count, o->unfinished));
 	if (o->stray_ends)
-		report_add_warning(warnings, "%s operations ended that had never begun; they do not count",
+		report_add_warning(warnings, "ends of operations that had never begun, and so do not count: %s",
 		    count_text(count, o->stray_ends));
 	if (r->others.n_items)
 		report_add_warning(warnings, "beside '%s' the same session left %zu more recording%s, not given: %s",

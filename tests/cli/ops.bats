@@ -62,6 +62,7 @@ int main(int argc, char **argv)
     if (!strcmp(argv[1], "nested")) many(nested);
     if (!strcmp(argv[1], "session")) { tidemark_op_begin("session"); many(nested); }
     if (!strcmp(argv[1], "handed-over")) many(handed_over);
+    if (!strcmp(argv[1], "stray")) { tidemark_op_end(); many(request); tidemark_op_begin("get"); }
     if (!strcmp(argv[1], "worked-on")) many(worked_on);
     if (!strcmp(argv[1], "at-exit")) { many(request); while (n_kept) free(kept[--n_kept]); }
     if (!strcmp(argv[1], "fork")) {
@@ -187,6 +188,14 @@ entry() {
     assert_equal "$(entry '[.total.count, .operations]' none.tmk)" '[0,[]]'
     run -0 tidemark ops none.tmk
     [[ $output == *"0 operations completed"*"tidemark_op_begin()"*"tidemark mark PID NAME --ops N"* ]]
+}
+
+@test "beginnings without ends, and ends without beginnings" {
+    tidemark record -q -o stray.tmk -- ./app stray 10
+    run -0 tidemark ops stray.tmk
+    assert_equal "$(head -n 2 <<<"$output")" "warning: operations that began and never ended, and so do not count: 1
+warning: ends of operations that had never begun, and so do not count: 1"
+    [[ $output == *"10 operations completed"* ]]
 }
 
 @test "a recording that is cut off counts up to there" {
