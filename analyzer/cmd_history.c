@@ -204,9 +204,12 @@ static void print_plot(const struct term *term, const struct history_table *tabl
 		term_text(term, s->benchmark, 100);
 		fputs(": ", stdout);
 		term_text(term, s->metric, 100);
-		fputs(" (", stdout);
-		term_text(term, s->unit, 40);
-		printf("), %zu commit%s\n\n", s->n_points, plural(s->n_points));
+		if (!strstr(s->metric, s->unit)) { /* "peak_heap_bytes" says it */
+			fputs(" (", stdout);
+			term_text(term, s->unit, 40);
+			fputc(')', stdout);
+		}
+		printf(", %zu commit%s\n\n", s->n_points, plural(s->n_points));
 		size_t first = trend_chart(term, table, s);
 		if (first)
 			printf("\n  The latest %zu of %zu commits.\n", s->n_points - first, s->n_points);
