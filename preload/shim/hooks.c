@@ -220,26 +220,40 @@ static struct redirection own[] = {
     {"dlclose", (void **)&real.dlclose, NULL},
 };
 #define N_OWN (sizeof(own) / sizeof(own[0]))
+#define MAX_FIRST 512u
 
-static bool find_own(const struct object *object, void *argument)
+/* What is there from the start was bound without RTLD_DEEPBIND, and never goes away. */
+static uintptr_t first_bases[MAX_FIRST];
+static unsigned n_first;
+
+static bool see_first(const struct object *object, void *argument)
 {
 	(void)argument;
-	if (!object_is_shim(object))
-		return false;
-	for (unsigned i = 0; i < N_OWN; i++)
+	if (n_first < MAX_FIRST)
+		first_bases[n_first++] = object->base;
+	for (unsigned i = 0; i < N_OWN && object_is_shim(object); i++)
 		own[i].hook = object_find(object, own[i].name, false);
-	return true;
+	return false;
+}
+
+static bool is_first(uintptr_t base)
+{
+	for (unsigned i = 0; i < n_first; i++) {
+		if (first_bases[i] == base)
+			return true;
+	}
+	return false;
 }
 
 void hooks_init(void)
 {
-	objects_each(find_own, NULL);
+	objects_each(see_first, NULL);
 }
 
 void hooks_bind(const struct dl_phdr_info *info)
 {
 	struct object object;
-	if (object_take(info, &object) && !object_is_shim(&object))
+	if (!is_first(info->dlpi_addr) && object_take(info, &object))
 		object_redirect(&object, own, N_OWN, true);
 }
 
