@@ -48,7 +48,7 @@ static int set_size(double *out, const char *text, const char *what, struct err 
 {
 	double bytes;
 	if (!size_parse_exact(text, &bytes))
-		return err_set(err, TIDEMARK_ERR_USAGE, "%s: no size: '%s'; %s", what, text, size_help);
+		return err_set(err, TIDEMARK_ERR_USAGE, "%s: '%s' is no size; %s", what, text, size_help);
 	*out = bytes;
 	return 0;
 }
@@ -111,7 +111,7 @@ static int set_percent(double *out, const char *text, const char *what, struct e
 	if (*end == '%')
 		end++;
 	if (end == text || *end || !(value >= 0) || value > 1e6)
-		return err_set(err, TIDEMARK_ERR_USAGE, "%s: no percentage: '%s'", what, text);
+		return err_set(err, TIDEMARK_ERR_USAGE, "%s: '%s' is no percentage", what, text);
 	*out = value;
 	return 0;
 }
