@@ -334,8 +334,7 @@ static int write_json(struct op_report *r, struct err *err)
 static int run(char **paths, size_t n_paths, const struct report_options *options, struct err *err)
 {
 	struct op_report r;
-	if (op_groups_check(options, err) < 0 ||
-	    op_report_open(&r, (const char *const *)paths, n_paths, options, err) < 0)
+	if (op_report_open(&r, (const char *const *)paths, n_paths, options, err) < 0)
 		return say_err(err);
 	int result = options->json ? write_json(&r, err) : 0;
 	if (!result && (!options->json || *options->json))

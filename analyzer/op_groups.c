@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/size.h"
 
 #define TEXT_GROUPS 30
@@ -17,22 +18,8 @@ struct op_sum {
 struct op_sums_by_group {
 	struct groups groups;
 	struct op_sum *sums; /* by group, until they are sorted */
+	size_t sums_capacity;
 };
-
-int op_groups_check(const struct report_options *options, struct err *err)
-{
-	struct groups groups;
-	int result = report_groups(options, &groups, err);
-	bool by_thread = !result && groups_by_thread(&groups);
-	if (!result)
-		groups_release(&groups);
-	if (by_thread)
-		return err_set(err, TIDEMARK_ERR_USAGE,
-		    "operations cannot be grouped by thread: a leak rate is that of a "
-		    "stack over all threads; 'tidemark leaks --group thread' tells "
-		    "what each one left");
-	return result;
-}
 
 /* Largest first, other last. */
 static int compare(const void *left, const void *right)
@@ -48,18 +35,40 @@ static int compare(const void *left, const void *right)
 	return strcmp(a->group, b->group);
 }
 
-static int add_stack(struct op_sums_by_group *g, struct op_report *r, const struct op_stack *stack)
+static const char *thread_name(const struct op_report *r, const struct op_share *share)
 {
-	const struct frame_view **frames = NULL;
-	size_t n = op_report_frames(r, stack, &frames), at = groups_find(&g->groups, frames, n, "");
-	if (at == SIZE_MAX)
+	const struct trace *trace = r->operations->traces[share->file];
+	return trace->strings[trace->threads[share->thread].name];
+}
+
+static int add_share(struct op_sums_by_group *g, size_t at, const struct op_stack *stack, const struct op_share *share)
+{
+	if (at == SIZE_MAX || ARRAY_RESERVE(g->sums, g->sums_capacity, at + 1) < 0)
 		return -1;
 	struct op_sum *sum = &g->sums[at];
 	sum->group = g->groups.items[at].name;
-	sum->bytes_per_100 += stack->bytes_per_100;
-	sum->blocks_per_100 += stack->blocks_per_100;
-	sum->bytes += stack->bytes;
-	sum->blocks += stack->blocks;
+	sum->bytes += share->bytes;
+	sum->blocks += share->blocks;
+	if (stack->bytes)
+		sum->bytes_per_100 += stack->bytes_per_100 * (double)share->bytes / (double)stack->bytes;
+	if (stack->blocks)
+		sum->blocks_per_100 += stack->blocks_per_100 * (double)share->blocks / (double)stack->blocks;
+	return 0;
+}
+
+/* A rate is that of a stack over all threads: each has the part of it that it has of what the stack left. */
+static int add_stack(struct op_sums_by_group *g, struct op_report *r, const struct op_stack *stack)
+{
+	const struct frame_view **frames = NULL;
+	size_t n = op_report_frames(r, stack, &frames);
+	struct op_share all = {.bytes = stack->bytes, .blocks = stack->blocks};
+	if (!stack->n_shares)
+		return add_share(g, groups_find(&g->groups, frames, n, ""), stack, &all);
+	for (size_t i = 0; i < stack->n_shares; i++) {
+		const struct op_share *share = &stack->shares[i];
+		if (add_share(g, groups_find(&g->groups, frames, n, thread_name(r, share)), stack, share) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -71,18 +80,16 @@ static void release(struct op_sums_by_group *g)
 
 static int collect(struct op_sums_by_group *g, struct op_report *r, const struct op_entry *e, struct err *err)
 {
-	g->sums = NULL;
+	*g = (struct op_sums_by_group){0};
 	int result = report_groups(r->options, &g->groups, err);
 	if (result < 0)
 		return result;
-	g->sums = calloc(e->n_stacks + 1, sizeof(*g->sums));
-	result = g->sums ? 0 : -1;
 	for (size_t i = 0; i < e->n_stacks && !result; i++)
 		if (!e->stacks[i].suppressed)
 			result = add_stack(g, r, &e->stacks[i]);
-	if (!result)
+	if (!result && g->sums)
 		qsort(g->sums, g->groups.n_items, sizeof(*g->sums), compare);
-	else
+	if (result)
 		release(g);
 	return result < 0 ? err_set(err, TIDEMARK_ERR_MEMORY, "out of memory") : 0;
 }

@@ -5,9 +5,6 @@
 
 #include "op_report.h"
 
-/* Are the rules fit for operations? Rates are estimated by stack, over all threads. errors: USAGE */
-int op_groups_check(const struct report_options *options, struct err *err);
-
 /* A table on the terminal; nothing when nothing is left. errors: MEMORY */
 int op_groups_print(const struct term *term, struct op_report *report, const struct op_entry *entry, struct err *err);
 

@@ -105,6 +105,7 @@ static int read_files(struct op_report *r, const char *const *paths, size_t n_pa
 	struct operations *operations;
 	progress_init(&progress, "reading");
 	struct operations_options wanted = {.live = r->live,
+	    .by_thread = r->by_thread,
 	    .suppressed = is_suppressed,
 	    .suppressed_arg = r,
 	    .waiting = say_waiting,
@@ -116,6 +117,18 @@ static int read_files(struct op_report *r, const char *const *paths, size_t n_pa
 	return result;
 }
 
+/* Whether groups tell threads apart. errors: USAGE */
+static int look_at_groups(struct op_report *r, struct err *err)
+{
+	struct groups groups;
+	int result = report_groups(r->options, &groups, err);
+	if (result < 0)
+		return result;
+	r->by_thread = groups_need_threads(&groups);
+	groups_release(&groups);
+	return 0;
+}
+
 static int open_files(struct op_report *r, const char *const *paths, size_t n_paths, struct err *err)
 {
 	const struct report_options *options = r->options;
@@ -123,7 +136,9 @@ static int open_files(struct op_report *r, const char *const *paths, size_t n_pa
 	    .debug_dirs = options->debug_dirs.items,
 	    .n_debug_dirs = options->debug_dirs.n_items,
 	    .no_debug_files = options->no_debug_files};
-	int result = resolver_new(&r->resolver, &names, err);
+	int result = look_at_groups(r, err);
+	if (!result)
+		result = resolver_new(&r->resolver, &names, err);
 	if (!result)
 		result = add_suppressions(r, err);
 	if (!result)

@@ -14,7 +14,7 @@ struct op_report_file {
 
 struct op_report {
 	const struct report_options *options;
-	bool live;
+	bool live, by_thread;
 	struct operations *operations;
 	struct op_report_file *files; /* as operations->traces */
 	size_t n_files;

@@ -93,11 +93,6 @@ bool groups_need_threads(const struct groups *g)
 	return g->n_rules || g->by == BY_THREAD;
 }
 
-bool groups_by_thread(const struct groups *g)
-{
-	return g->by == BY_THREAD;
-}
-
 /* --- namespaces --- */
 
 /* Behind a bracket that opens at text: where its partner closes. Arrows and comparisons in names of operators are the

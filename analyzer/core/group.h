@@ -42,9 +42,6 @@ void groups_release(struct groups *groups);
 /* Whether the names of threads matter: the profile must be read by thread then. */
 bool groups_need_threads(const struct groups *groups);
 
-/* Whether what no rule takes is grouped by thread. */
-bool groups_by_thread(const struct groups *groups);
-
 /* The group of a stack, made when it is new.
  * frames: innermost first; thread: its name, "" when unknown
  * returns: its index in items, SIZE_MAX when memory is short */

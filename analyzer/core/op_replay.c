@@ -6,6 +6,7 @@
 
 #include "base/array.h"
 #include "core/op_track.h"
+#include "core/pairing.h"
 #include "core/pieces.h"
 
 #define AHEAD 8
@@ -18,9 +19,10 @@ struct op_replay { /* of one file */
 	struct trace *trace;
 	uint32_t index;
 	struct pieces pieces;
+	struct pairing pairing; /* by_thread: a piece's node is a pair then */
 	struct op_track track;
 	struct op_cursor cursor;
-	uint32_t *cell_of_node; /* of the total: index + 1 */
+	uint32_t *cell_of_node; /* of the total: index + 1; node as in a piece */
 	size_t cell_of_node_capacity;
 	uint32_t *axis_of_name; /* by string: axis + 1 */
 	size_t axis_of_name_capacity;
@@ -48,8 +50,10 @@ void op_sums_release(struct op_sums *sums)
 {
 	op_stacks_release(&sums->stacks);
 	idtable_release(&sums->cell_ids);
+	idtable_release(&sums->share_ids);
 	free(sums->cells);
 	free(sums->left);
+	free(sums->shares);
 	*sums = (struct op_sums){0};
 }
 
@@ -64,10 +68,12 @@ static bool same_cell(const void *arg, uint32_t id)
 	return w->sums->cells[id].stack == w->stack && w->sums->cells[id].axis == w->axis;
 }
 
-/* returns: UINT32_MAX when memory is short */
+/* node: as in a piece. returns: UINT32_MAX when memory is short */
 static uint32_t find_cell(struct op_replay *r, uint32_t axis, uint32_t node)
 {
 	struct op_sums *sums = r->sums;
+	if (sums->by_thread)
+		node = r->pairing.pairs[node].node;
 	struct wanted_cell wanted = {sums, axis, op_stacks_id(&sums->stacks, r->trace, node)};
 	if (wanted.stack == UINT32_MAX)
 		return UINT32_MAX;
@@ -94,6 +100,45 @@ static uint32_t cell_of(struct op_replay *r, uint32_t axis, uint32_t node)
 	return *known - 1;
 }
 
+/* --- threads --- */
+
+struct wanted_share {
+	const struct op_sums *sums;
+	uint32_t cell, file, thread;
+};
+
+static bool same_share(const void *arg, uint32_t id)
+{
+	const struct wanted_share *w = arg;
+	const struct op_share *share = &w->sums->shares[id];
+	return share->cell == w->cell && share->file == w->file && share->thread == w->thread;
+}
+
+static struct op_share *find_share(struct op_sums *sums, uint32_t cell, uint32_t file, uint32_t thread)
+{
+	struct wanted_share wanted = {sums, cell, file, thread};
+	uint64_t hash = idtable_hash_number(idtable_hash_number(cell, file), thread);
+	uint32_t id = idtable_find(&sums->share_ids, hash, same_share, &wanted);
+	if (id != IDTABLE_NONE)
+		return &sums->shares[id];
+	id = (uint32_t)sums->n_shares;
+	if (id == IDTABLE_NONE || ARRAY_RESERVE(sums->shares, sums->shares_capacity, sums->n_shares + 1) < 0 ||
+	    idtable_add(&sums->share_ids, hash, id) < 0)
+		return NULL;
+	sums->shares[sums->n_shares++] = (struct op_share){.cell = cell, .file = file, .thread = thread};
+	return &sums->shares[id];
+}
+
+static void add_share(struct op_replay *r, uint32_t cell, uint32_t pair, uint64_t size)
+{
+	struct op_share *share = find_share(r->sums, cell, r->index, r->pairing.pairs[pair].thread);
+	r->failed |= !share;
+	if (!share)
+		return;
+	share->blocks++;
+	share->bytes += size;
+}
+
 /* --- ends --- */
 
 /* The end of a piece, or of the recording, as one axis sees it. */
@@ -114,6 +159,8 @@ static void leave(struct op_replay *r, struct op_cell *cell, const struct ending
 	}
 	cell->left_blocks++;
 	cell->left_bytes += e->size;
+	if (sums->by_thread)
+		add_share(r, (uint32_t)(cell - sums->cells), e->piece->node, e->size);
 	double weight, birth = op_axis_birth(&sums->axes->items[e->axis], e->birth, &weight);
 	sums->left[sums->n_left++] = (struct estimate_block){.birth = birth,
 	    .size_bytes = weight * (double)e->size,
@@ -378,7 +425,15 @@ static uint32_t span_end(const struct op_replay *r, const struct trace_block *b,
 static int replay_block(struct op_replay *r, const struct trace_block *b, struct err *err)
 {
 	struct place at = {0};
-	if (ARRAY_RESERVE(r->cell_of_node, r->cell_of_node_capacity, r->trace->n_nodes) < 0)
+	struct trace_block paired;
+	size_t n_nodes = r->trace->n_nodes;
+	if (r->sums->by_thread) {
+		if (pairing_apply(&r->pairing, b, &paired, err) < 0)
+			return TIDEMARK_ERR_MEMORY;
+		b = &paired;
+		n_nodes = r->pairing.n_pairs;
+	}
+	if (ARRAY_RESERVE(r->cell_of_node, r->cell_of_node_capacity, n_nodes) < 0)
 		return no_memory(err);
 	for (;;) {
 		int result = play_between(r, b, &at, err);
@@ -421,6 +476,7 @@ int op_replay_file(struct op_sums *sums, uint32_t index, const struct op_file *f
 		result = play(&r, block_read, arg, bad, err);
 	}
 	pieces_release(&r.pieces);
+	pairing_release(&r.pairing);
 	op_track_release(&r.track);
 	op_cursor_release(&r.cursor);
 	free(r.cell_of_node);

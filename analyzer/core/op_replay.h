@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "core/op_axes.h"
 #include "core/op_stacks.h"
+#include "core/operations.h"
 
 struct op_cell {
 	uint32_t axis, stack; /* stack: common id, see op_stacks.h */
@@ -27,6 +28,10 @@ struct op_sums {
 	struct idtable cell_ids;
 	struct estimate_block *left; /* stack: the cell's index */
 	size_t n_left, left_capacity;
+	bool by_thread;          /* fill shares; about twice the time */
+	struct op_share *shares; /* one for each cell and thread that left something there */
+	size_t n_shares, shares_capacity;
+	struct idtable share_ids;
 };
 
 void op_sums_init(struct op_sums *sums, struct op_axes *axes);

@@ -22,6 +22,13 @@
 #include "core/estimate.h"
 #include "core/reader.h"
 
+/* What the blocks of one thread are of what a stack left. */
+struct op_share {
+	uint32_t cell;         /* private */
+	uint32_t file, thread; /* into operations.traces, and of that file's threads */
+	uint64_t bytes, blocks;
+};
+
 /* One stack of an entry with something alive at the end of the entry's last operation. A stack that several files have
  * is one; file and node name one example. */
 struct op_stack {
@@ -31,10 +38,12 @@ struct op_stack {
 	bool freed_at_exit; /* most of these bytes were freed after the last operation */
 	bool suppressed;    /* not in the entry's figures but in its suppressed_* */
 	double bytes_per_100, blocks_per_100;
-	double plain;               /* its part of the entry's */
-	uint64_t bytes, blocks;     /* alive at the end of the last operation, whatever their age */
-	uint64_t first_op, last_op; /* of the operations that left something: how many were completed before */
-	uint64_t end_op;            /* what was born after that many is too young to count */
+	double plain;                  /* its part of the entry's */
+	uint64_t bytes, blocks;        /* alive at the end of the last operation, whatever their age */
+	uint64_t first_op, last_op;    /* of the operations that left something: how many were completed before */
+	uint64_t end_op;               /* what was born after that many is too young to count */
+	const struct op_share *shares; /* by_thread: whose sums are bytes and blocks; else none */
+	size_t n_shares;
 };
 
 struct op_entry {
@@ -75,6 +84,7 @@ struct operations_options {
 	bool
 	    live; /* the files are being written: do not wait for the writer, what is there so far counts, and missing ends
 	            * forbid no verdict */
+	bool by_thread; /* tell the shares of threads; about twice the time */
 	/* Whether a stack is suppressed. Asked once for each stack with something alive at the end, after all files were
 	 * read. NULL: none is */
 	bool (*suppressed)(void *arg, const struct operations *operations, uint32_t file, uint32_t node);

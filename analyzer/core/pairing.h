@@ -1,6 +1,6 @@
 /* Stacks told apart by thread: before a block is replayed, the node of each allocation is replaced by a number that
  * stands for its thread and node together, so that the replay's rows become rows of pairs. Only done when asked for:
- * it costs about as much as the replay. Called by profile.c. threads: the owner's. */
+ * it costs about as much as the replay. Called by profile.c and op_replay.c. threads: the owner's. */
 #ifndef PAIRING_H
 #define PAIRING_H
 

@@ -89,9 +89,7 @@ _tidemark() {
         return
         ;;
     -g | --group)
-        local rules='thread module namespace'
-        [[ $command != ops ]] || rules='module namespace' # rates are not those of threads
-        mapfile -t COMPREPLY < <(compgen -W "$rules" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'thread module namespace' -- "$cur")
         return
         ;;
     -c | --cost)

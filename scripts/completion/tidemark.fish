@@ -68,7 +68,6 @@ function __tidemark_wants
         set what cost
     else if contains -- $words[-1] -g --group
         set what group
-        test $words[2] = ops; and set what rate-group
     else if contains -- "$words[2]" history baseline
         set what file
         test (count $words) -eq 2; and set what $words[2]-verb
@@ -84,7 +83,6 @@ complete -c tidemark -n '__fish_use_subcommand' -a help -d 'explain a command'
 complete -c tidemark -n '__tidemark_wants option' -a '(__tidemark_options)'
 complete -c tidemark -n '__tidemark_wants cost' -a 'leaked peak allocated allocations temporary'
 complete -c tidemark -n '__tidemark_wants group' -a 'thread module namespace'
-complete -c tidemark -n '__tidemark_wants rate-group' -a 'module namespace'
 complete -c tidemark -n '__tidemark_wants policy' -a 'fail warn pass'
 complete -c tidemark -n '__tidemark_wants method' -a 'interval plain'
 complete -c tidemark -n '__tidemark_wants history-verb' -a 'add show plot export'

@@ -94,7 +94,6 @@ END
     assert_equal "$(completions tidemark record --str)" --strict
     assert_equal "$(completions tidemark top --cost al)" "allocated allocations"
     assert_equal "$(completions tidemark top --group na)" namespace
-    assert_equal "$(completions tidemark ops --group '')" "module namespace"
     assert_equal "$(completions tidemark history e)" export
     assert_equal "$(completions tidemark history add tw)" two.txt
     assert_equal "$(completions tidemark baseline s)" "save show"
