@@ -4,7 +4,7 @@
 #   make check-targets ONLY=fork-child           tests whose name holds this word; several words: any of them
 #   make check-targets ONLY="fork-child preload" KEEP=1     keep the folder with the traces of what failed, and say where
 #   make check-unit ONLY=test_varint
-#   make check-planted SEEDS=20 FULL=1           leaks of known rate, in all lengths: about half an hour
+#   make check-planted SEEDS=20 FULL=1           leaks of known rate, in all lengths: about two minutes
 # A test program runs by hand too, with a debugger or valgrind around it:
 #   build/tidemark record -o /tmp/x.tmk -- build/tests/targets/fork-child; build/tidemark summary /tmp/x.tmk
 #   LD_PRELOAD=build/libtidemark.so TIDEMARK_OUTPUT=/tmp/x.tmk gdb --args build/tests/targets/fork-child
