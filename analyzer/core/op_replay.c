@@ -139,6 +139,37 @@ static void add_share(struct op_replay *r, uint32_t cell, uint32_t pair, uint64_
 	share->bytes += size;
 }
 
+static int compare_shares(const void *a, const void *b)
+{
+	const struct op_share *x = a, *y = b;
+	if (x->cell != y->cell)
+		return x->cell < y->cell ? -1 : 1;
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	return x->thread < y->thread ? -1 : x->thread > y->thread;
+}
+
+void op_sums_sort_shares(struct op_sums *sums)
+{
+	if (sums->n_shares)
+		qsort(sums->shares, sums->n_shares, sizeof(*sums->shares), compare_shares);
+}
+
+void op_sums_take_shares(const struct op_sums *sums, uint32_t cell, struct op_stack *stack)
+{
+	size_t low = 0, high = sums->n_shares;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (sums->shares[middle].cell < cell)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	stack->shares = sums->shares + low;
+	for (; low < sums->n_shares && sums->shares[low].cell == cell; low++)
+		stack->n_shares++;
+}
+
 /* --- ends --- */
 
 /* The end of a piece, or of the recording, as one axis sees it. */

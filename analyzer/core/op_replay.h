@@ -37,6 +37,10 @@ struct op_sums {
 void op_sums_init(struct op_sums *sums, struct op_axes *axes);
 void op_sums_release(struct op_sums *sums);
 
+/* Once all files were played: put the shares in the order of their cells, then give a stack those of its cell. */
+void op_sums_sort_shares(struct op_sums *sums);
+void op_sums_take_shares(const struct op_sums *sums, uint32_t cell, struct op_stack *stack);
+
 struct op_file { /* what the first reading found out */
 	struct trace *trace;
 	uint64_t start;    /* ticks from the session's start to the file's */

@@ -364,32 +364,6 @@ static void ask_suppressed(struct session *s, struct tables *t)
 	}
 }
 
-static int compare_shares(const void *a, const void *b)
-{
-	const struct op_share *x = a, *y = b;
-	if (x->cell != y->cell)
-		return x->cell < y->cell ? -1 : 1;
-	if (x->file != y->file)
-		return x->file < y->file ? -1 : 1;
-	return x->thread < y->thread ? -1 : x->thread > y->thread;
-}
-
-/* Of the sorted shares those of one cell. */
-static void take_shares(const struct op_sums *sums, uint32_t cell, struct op_stack *stack)
-{
-	size_t low = 0, high = sums->n_shares;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (sums->shares[middle].cell < cell)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	stack->shares = sums->shares + low;
-	for (; low < sums->n_shares && sums->shares[low].cell == cell; low++)
-		stack->n_shares++;
-}
-
 /* Largest rate first; then, for the axes that are too short to tell, what is simply there. */
 static int compare_stacks(const void *a, const void *b)
 {
@@ -435,7 +409,7 @@ static int fill_stacks(const struct session *s, const struct tables *t, size_t a
 		    .last_op = (uint64_t)e->last_op,
 		    .end_op = (uint64_t)e->end_op};
 		if (sums->n_shares)
-			take_shares(sums, t->order[i], &entry->stacks[entry->n_stacks - 1]);
+			op_sums_take_shares(sums, t->order[i], &entry->stacks[entry->n_stacks - 1]);
 	}
 	if (entry->n_stacks)
 		qsort(entry->stacks, entry->n_stacks, sizeof(*entry->stacks), compare_stacks);
@@ -512,8 +486,7 @@ static int estimate_all(struct session *s, struct err *err)
 	struct tables t;
 	struct op_sums *sums = &s->own->sums;
 	int result = make_tables(sums, &t);
-	if (sums->n_shares)
-		qsort(sums->shares, sums->n_shares, sizeof(*sums->shares), compare_shares);
+	op_sums_sort_shares(sums);
 	if (!result) {
 		ask_suppressed(s, &t);
 		out->names = calloc(axes->n_items, sizeof(*out->names));
