@@ -288,6 +288,9 @@ static int advance(struct drive *drive, uint64_t n, struct err *err)
 	/* So that batches are what they are said to be, no more begin until the mark stands; those under way go on. */
 	uint64_t limit = drive->marked + drive->options->batch_ops + load->options->n_clients - 1;
 	limit = limit < n ? limit : n;
+	/* What the server sets up for a client belongs to the warm-up, however late the last client gets to run. */
+	if (load->n_done < load->options->n_clients && limit > load->options->n_clients)
+		limit = load->options->n_clients;
 	while (!result && load->n_busy < load->options->n_clients && load->n_begun < limit)
 		result = load_begin(load, err);
 	return result;
