@@ -95,15 +95,8 @@ void live_pack(struct live *live, size_t index)
 static uint64_t *find_packed(struct live_packed *packed, uint16_t slot)
 {
 	const uint16_t *slots = slots_of(packed);
-	uint64_t low = 0, high = packed->n_slots;
-	while (low < high) {
-		uint64_t middle = (low + high) / 2;
-		if (slots[middle] < slot)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < packed->n_slots && slots[low] == slot ? &packed->entries[low] : NULL;
+	size_t at = ARRAY_LEADING(packed->n_slots, i, slots[i] < slot);
+	return at < packed->n_slots && slots[at] == slot ? &packed->entries[at] : NULL;
 }
 
 bool live_take_packed(struct live *live, uint64_t number, struct live_block *block)

@@ -17,15 +17,7 @@ void mapping_release(struct mapping *mapping)
 /* returns: the index of the first range that ends at `address` or later */
 static size_t find(const struct mapping *mapping, uint64_t address)
 {
-	size_t low = 0, high = mapping->n_ranges;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (mapping->ranges[middle].end < address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return ARRAY_LEADING(mapping->n_ranges, i, mapping->ranges[i].end < address);
 }
 
 /* Put `n` ranges in the place of those from `first` up to `last`. */

@@ -157,17 +157,10 @@ void op_sums_sort_shares(struct op_sums *sums)
 
 void op_sums_take_shares(const struct op_sums *sums, uint32_t cell, struct op_stack *stack)
 {
-	size_t low = 0, high = sums->n_shares;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (sums->shares[middle].cell < cell)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	stack->shares = sums->shares + low;
-	for (; low < sums->n_shares && sums->shares[low].cell == cell; low++)
-		stack->n_shares++;
+	size_t first = ARRAY_LEADING(sums->n_shares, i, sums->shares[i].cell < cell);
+	size_t after = ARRAY_LEADING(sums->n_shares, i, sums->shares[i].cell <= cell);
+	stack->shares = sums->shares + first;
+	stack->n_shares = after - first;
 }
 
 /* --- ends --- */

@@ -390,17 +390,7 @@ static size_t unit_lookup(
 /* The last range that starts at or before address; SIZE_MAX when there is none. */
 static size_t range_before(const struct dwarf_info *info, uint64_t address)
 {
-	size_t low = 0, high = info->n_ranges;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (info->ranges[middle].low <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low - 1;
+	return ARRAY_LEADING(info->n_ranges, i, info->ranges[i].low <= address) - 1;
 }
 
 static size_t rangeless_lookup(struct dwarf_info *info, uint64_t address, struct symbol_frame *frames)

@@ -106,18 +106,9 @@ static const struct nest *nest_of(struct dwarf_nests *nests, Dwarf_Die *unit)
 
 static uint32_t entry_around(const struct nest *nest, uint64_t offset)
 {
-	size_t low = 0, high = nest->n_entries;
-	uint32_t at;
+	size_t n = ARRAY_LEADING(nest->n_entries, i, nest->entries[i].start < offset);
+	uint32_t at = n ? (uint32_t)(n - 1) : NO_PARENT;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (nest->entries[middle].start < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	at = low ? (uint32_t)(low - 1) : NO_PARENT;
 	while (at != NO_PARENT && nest->entries[at].end <= offset)
 		at = nest->entries[at].parent;
 	return at;

@@ -545,17 +545,9 @@ void line_table_release(struct line_table *table)
 
 const struct line_row *line_table_find(const struct line_table *table, uint32_t address)
 {
-	size_t low = 0, high = table->n_rows;
+	size_t n = ARRAY_LEADING(table->n_rows, i, table->rows[i].start <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (table->rows[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && table->rows[low - 1].file != LINE_NO_FILE ? &table->rows[low - 1] : NULL;
+	return n && table->rows[n - 1].file != LINE_NO_FILE ? &table->rows[n - 1] : NULL;
 }
 
 static void section_find(struct line_section *section, const struct elf_image *image, const char *name)

@@ -141,17 +141,9 @@ int perf_map_read(struct perf_map *map, const char *path, struct strpool *pool)
 const char *perf_map_find(const struct perf_map *map, uint64_t pc)
 {
 	const struct perf_map_entry *best = NULL;
-	size_t low = 0, high = map->n_entries;
+	size_t after = ARRAY_LEADING(map->n_entries, i, map->entries[i].start <= pc);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (map->entries[middle].start <= pc)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (size_t i = low; i-- > 0 && map->entries[i].max_end > pc;)
+	for (size_t i = after; i-- > 0 && map->entries[i].max_end > pc;)
 		if (map->entries[i].end > pc && (!best || map->entries[i].line > best->line))
 			best = &map->entries[i];
 	return best ? best->name : NULL;

@@ -228,17 +228,7 @@ static const char *entry_name(struct symtab_entry *entry, struct strpool *pool)
 /* The first entry that starts after address. */
 static size_t entry_after(const struct symtab *table, uint64_t address)
 {
-	size_t low = 0, high = table->n_entries;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (table->entries[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return ARRAY_LEADING(table->n_entries, i, table->entries[i].start <= address);
 }
 
 static struct symtab_entry *entry_at(const struct symtab *table, uint64_t address)

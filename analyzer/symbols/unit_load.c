@@ -323,15 +323,7 @@ int unit_expand(struct unit_code *code, struct unit_function *function, const st
 
 uint32_t unit_map_find(const struct unit_map *map, uint32_t address)
 {
-	size_t low = 0, high = map->n_segments;
+	size_t n = ARRAY_LEADING(map->n_segments, i, map->segments[i].start <= address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (map->segments[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? map->segments[low - 1].scope : 0;
+	return n ? map->segments[n - 1].scope : 0;
 }
