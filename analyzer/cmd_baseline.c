@@ -1,5 +1,5 @@
-/* tidemark baseline save|show|compare: the figures of known good runs, kept in the repository. Enters: recordings, a baseline.
- * Leaves: a baseline, or text about it. docs/json.md tells the file's keys, docs/metrics.md the rules of comparing. */
+/* tidemark baseline save|show|compare: the figures of known good runs, kept in the repository. Enters: recordings, a
+ * baseline. Leaves: a baseline, or text about it. docs/json.md tells the file's keys, docs/metrics.md the rules. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

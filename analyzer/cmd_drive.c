@@ -246,8 +246,8 @@ static int judge(
 	char missing[160];
 	if (drive->unrecorded) {
 		snprintf(missing, sizeof(missing),
-		    "process %d ('%s') was not recorded: the library was not loaded into it; it may be static or "
-		    "privileged",
+		    "process %d ('%s') was not recorded: the library was not loaded into it; "
+		    "it may be static or privileged",
 		    (int)drive->unrecorded, drive->unrecorded_name);
 		say("%s", missing);
 		gate_command_missing(c->gate, missing);

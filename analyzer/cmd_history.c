@@ -303,10 +303,8 @@ static int nothing(const struct history_options *o, struct err *err)
 {
 	if (o->metric)
 		return err_set(err, TIDEMARK_ERR_NOT_FOUND,
-		    "the history '%s' has no figure '%s'%s%s%s; 'tidemark history "
-		    "show' lists them",
-		    o->db, o->metric, o->benchmark ? " of '" : "", o->benchmark ? o->benchmark : "",
-		    o->benchmark ? "'" : "");
+		    "the history '%s' has no figure '%s'%s%s%s; 'tidemark history show' lists them", o->db, o->metric,
+		    o->benchmark ? " of '" : "", o->benchmark ? o->benchmark : "", o->benchmark ? "'" : "");
 	if (o->benchmark)
 		return err_set(
 		    err, TIDEMARK_ERR_NOT_FOUND, "the history '%s' has no benchmark '%s'", o->db, o->benchmark);
@@ -505,17 +503,15 @@ static int check(enum verb verb, size_t n_files, const struct history_options *o
 	if (!adds && o->commit)
 		return err_set(err, TIDEMARK_ERR_USAGE, "--commit goes with 'tidemark history add' only");
 	if (adds && (o->metric || o->json || o->csv || o->svg))
-		return err_set(err, TIDEMARK_ERR_USAGE,
-		    "--metric, --json, --csv and --svg do not go with 'tidemark history "
-		    "add'");
+		return err_set(
+		    err, TIDEMARK_ERR_USAGE, "--metric, --json, --csv and --svg do not go with 'tidemark history add'");
 	if (verb != VERB_EXPORT && o->csv)
 		return err_set(err, TIDEMARK_ERR_USAGE, "--csv goes with 'tidemark history export' only");
 	if (verb != VERB_PLOT && o->svg)
 		return err_set(err, TIDEMARK_ERR_USAGE, "--svg goes with 'tidemark history plot' only");
 	if (o->json && !*o->json && ((o->svg && !*o->svg) || (o->csv && !*o->csv)))
 		return err_set(err, TIDEMARK_ERR_USAGE,
-		    "only one of --json, --csv and --svg can go to standard output; "
-		    "name files: --svg=FILE");
+		    "only one of --json, --csv and --svg can go to standard output; name files: --svg=FILE");
 	return 0;
 }
 

@@ -89,8 +89,8 @@ static void print_conclusion(const struct term *term, const struct operations *o
 		fprintf(term->out, "nothing is left that can be told from blocks still in use.\n");
 	if (!e->name && operations_outside(o) > 0)
 		fprintf(term->out,
-		    "At least %s of it come from no operation: from other threads than those that began them, or from "
-		    "between them.\n",
+		    "At least %s of it come from no operation: "
+		    "from other threads than those that began them, or from between them.\n",
 		    rate_text(a, operations_outside(o)));
 	if (e->suppressed_per_100 > 0)
 		fprintf(term->out, "Suppressed, and not counted: %s per 100.\n", rate_text(a, e->suppressed_per_100));
@@ -98,9 +98,8 @@ static void print_conclusion(const struct term *term, const struct operations *o
 		fprintf(term->out, "About %s operations would tell.\n", count_text(b, j.needed_ops));
 	if (e->count >= ESTIMATE_MIN_OPS && e->detectable > 0)
 		fprintf(term->out,
-		    "The smallest leak that this run could have seen: %s per 100, or one of its largest blocks in one "
-		    "of "
-		    "%.0f operations.\n",
+		    "The smallest leak that this run could have seen: %s per 100, "
+		    "or one of its largest blocks in one of %.0f operations.\n",
 		    rate_text(a, e->detectable), fmax(1, (double)e->count / 6.7));
 	fputc('\n', term->out);
 }
@@ -187,10 +186,10 @@ static void print_text(struct op_report *r)
 		fputc('\n', term.out);
 	print_title(&term, r);
 	if (!o->total.count && !o->n_names) {
-		fputs("Nothing can be said per operation. The program tells where its operations begin and end with\n"
-		      "tidemark_op_begin() and tidemark_op_end() of tidemark.h; or it is told from outside how many "
-		      "were\n"
-		      "done, with `tidemark mark PID NAME --ops N`, or by `tidemark drive`.\n",
+		fputs(
+		    "Nothing can be said per operation. The program tells where its operations begin and end with\n"
+		    "tidemark_op_begin() and tidemark_op_end() of tidemark.h; or it is told from outside how many were\n"
+		    "done, with `tidemark mark PID NAME --ops N`, or by `tidemark drive`.\n",
 		    term.out);
 		return;
 	}

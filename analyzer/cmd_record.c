@@ -107,15 +107,13 @@ static const char *short_path(const char *path)
 static void say_losses(const struct recording *recording, const struct record_options *options, const char *name)
 {
 	if (recording->bits & TIDEMARK_DONE_NO_IMAGE)
-		say("'%s' was not recorded: the library was not loaded into it, or found no memory there (ulimit -f, "
-		    "-v); it "
-		    "may have ended before, have replaced its environment, or be a wrapper of a static or setuid "
-		    "program",
+		say("'%s' was not recorded: the library was not loaded into it, or found no memory there (ulimit -f, -v); "
+		    "it may have ended before, have replaced its environment, or be a wrapper of a static or setuid program",
 		    name);
 	/* Nothing was lost, but a whole recording looks different. */
 	if ((recording->bits & TIDEMARK_DONE_NO_EVENTS) && (options->strict || !options->quiet))
-		say("'%s' was recorded, but made not one allocation that the library could see; it may have an "
-		    "allocator of its own",
+		say("'%s' was recorded, but made not one allocation that the library could see; "
+		    "it may have an allocator of its own",
 		    name);
 	if (recording->reason[0])
 		say("%s", recording->reason);

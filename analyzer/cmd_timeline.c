@@ -118,9 +118,8 @@ static int print_text(const struct report *report, struct err *err)
 
 static void write_csv(FILE *out, const struct profile *p)
 {
-	fputs("time_s,heap_bytes,heap_max_bytes,rss_bytes,rss_max_bytes,retained_bytes,file_bytes,tidemark_bytes,"
-	      "residual_bytes,"
-	      "mapped_bytes,allocations,frees\n",
+	fputs("time_s,heap_bytes,heap_max_bytes,rss_bytes,rss_max_bytes,"
+	      "retained_bytes,file_bytes,tidemark_bytes,residual_bytes,mapped_bytes,allocations,frees\n",
 	    out);
 	for (uint32_t i = 0; i < p->n_points; i++) {
 		const struct profile_point *point = &p->points[i];

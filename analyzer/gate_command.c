@@ -239,8 +239,9 @@ static int note_outside(struct gate_command *c, struct err *err)
 		double outside = operations ? operations_outside(operations) : 0;
 		if (outside > 0)
 			return measure_note(c->measure, err,
-			    "at least %s per 100 operations come from no operation of any name: from other threads "
-			    "than those that began them, or from between them; --leak-per-100-ops judges them too",
+			    "at least %s per 100 operations come from no operation of any name: "
+			    "from other threads than those that began them, or from between them; "
+			    "--leak-per-100-ops judges them too",
 			    metric_text(rate, METRIC_RATE, outside));
 	}
 	return 0;
@@ -251,8 +252,8 @@ int gate_command_run(struct gate_command *c, char *const *paths, size_t n, struc
 	char root[4096];
 	if (!gate_config_judges(&c->config))
 		return err_set(err, TIDEMARK_ERR_USAGE,
-		    "nothing to judge by: give --leak-per-100-ops, --op, --peak-heap, --peak-rss, --leaked or "
-		    "--baseline, or write a tidemark.toml");
+		    "nothing to judge by: give --leak-per-100-ops, --op, --peak-heap, --peak-rss, --leaked or --baseline, "
+		    "or write a tidemark.toml");
 	int result = measuring_read(&c->measure, (const char *const *)paths, n, &c->report, err);
 	if (!result && c->config.baseline && strcmp(c->baseline.program, c->measure->program) != 0)
 		result = measure_note(c->measure, err, "the baseline is of '%s', the recording of '%s'",

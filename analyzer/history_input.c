@@ -264,8 +264,8 @@ static int no_head(struct err *err)
 		return err_set(
 		    err, TIDEMARK_ERR_NOT_FOUND, "the git work tree has no commit yet: name one with --commit");
 	return err_set(err, TIDEMARK_ERR_NOT_FOUND,
-	    "cannot ask git for the commit: no git, no work tree, or not ours ('git status' tells); name it with "
-	    "--commit");
+	    "cannot ask git for the commit: no git, no work tree, or not ours ('git status' tells); "
+	    "name it with --commit");
 }
 
 /* text: hash, seconds and subject, a line each */

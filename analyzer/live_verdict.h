@@ -1,6 +1,5 @@
-/* What can be said of leak rates while the recording goes on, by budgets and by a baseline: would more operations decide? Called
- * by cmd_drive.
- * threads: one. */
+/* What can be said of leak rates while the recording goes on, by budgets and by a baseline: would more operations
+ * decide? Called by cmd_drive.c. threads: one. */
 #ifndef LIVE_VERDICT_H
 #define LIVE_VERDICT_H
 

@@ -215,8 +215,8 @@ void op_report_warn(const struct op_report *r, struct report_warnings *warnings)
 		for (size_t i = 0; i < o->n_names; i++)
 			if (o->names[i].told_by_program) {
 				report_add_warning(warnings,
-				    "marks from outside told of %s operations, and they make the total; what "
-				    "the program itself called operations lies inside them",
+				    "marks from outside told of %s operations, and they make the total; "
+				    "what the program itself called operations lies inside them",
 				    count_text(count, o->marked_ops));
 				break;
 			}

@@ -205,8 +205,8 @@ static void warn_of_end(
 	time_text(time, totals->end_tick * TIDEMARK_TICK_NS);
 	if (!trace->complete) {
 		report_add_warning(warnings,
-		    "the recording is incomplete: %s; figures cover its first %s, and what was alive then counts as "
-		    "leaked",
+		    "the recording is incomplete: %s; figures cover its first %s, "
+		    "and what was alive then counts as leaked",
 		    trace->damage[0] ? trace->damage : "it has no end", time);
 		return;
 	}
@@ -235,9 +235,8 @@ static void warn(const struct report *report, struct report_warnings *warnings)
 	bool lives_on = trace->counters[TIDEMARK_COUNTER_END_REASON] == TIDEMARK_END_EXEC;
 	if (trace->complete && !trace->counters[TIDEMARK_COUNTER_ALLOCATIONS] && !lives_on &&
 	    !(trace->header.flags & TIDEMARK_FILE_FORKED))
-		report_add_warning(warnings,
-		    "no allocation was seen: the program made none, or it has an allocator of its own inside, "
-		    "which cannot be recorded");
+		report_add_warning(warnings, "no allocation was seen: the program made none, "
+		                             "or it has an allocator of its own inside, which cannot be recorded");
 }
 
 void report_print_warnings(const struct term *term, const struct report *report)

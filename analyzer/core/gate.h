@@ -1,6 +1,6 @@
-/* The gate: figures against budgets and against a baseline, with a verdict and a reason for each. docs/metrics.md, "The gate",
- * tells the rules. Enters: a measure, thresholds, maybe a baseline. Leaves: checks, worst first. Called by cmd_gate.c and
- * cmd_baseline.c. threads: one at a time. */
+/* The gate: figures against budgets and against a baseline, with a verdict and a reason for each. docs/metrics.md,
+ * "The gate", tells the rules. Enters: a measure, thresholds, maybe a baseline. Leaves: checks, worst first. Called by
+ * gate_command.c, cmd_baseline.c and cmd_selftest.c. threads: one at a time. */
 #ifndef GATE_H
 #define GATE_H
 

@@ -71,9 +71,7 @@ static int set_limit(struct gate_limit *limit, const char *text, const char *wha
 		result = set_size(&parsed.critical, colon + 1, what, err);
 	if (!result && parsed.critical < parsed.target)
 		result = err_set(err, TIDEMARK_ERR_USAGE,
-		    "%s: the critical size of '%s' is below the other; it reads "
-		    "SIZE:CRITICAL",
-		    what, text);
+		    "%s: the critical size of '%s' is below the other; it reads SIZE:CRITICAL", what, text);
 	*limit = result < 0 ? *limit : parsed;
 	return result;
 }

@@ -96,8 +96,8 @@ int gate_rate_missing(struct judging *j, struct gate_check *check, const char *o
 		    operation ? operation : "operations", operation ? "'" : "");
 	if (!any)
 		return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE,
-		    "leaked per 100 operations: no operation was recorded; mark them with tidemark mark --ops, "
-		    "tidemark drive, or tidemark_op_begin() of tidemark.h");
+		    "leaked per 100 operations: no operation was recorded; "
+		    "mark them with tidemark mark --ops, tidemark drive, or tidemark_op_begin() of tidemark.h");
 	return gate_check_conclude(j, check, VERDICT_INCONCLUSIVE,
 	    "leaked per 100 '%s': no such operation was recorded%s%s", operation, *names ? "; there are " : "", names);
 }

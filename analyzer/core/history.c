@@ -318,15 +318,16 @@ static struct history_row row_at(sqlite3_stmt *s)
 	};
 }
 
+static const char select_rows[] = "SELECT c.id, c.subject, c.time, c.place, r.benchmark, r.id, r.added,"
+                                  " f.metric, f.unit, f.value, f.low, f.high"
+                                  " FROM runs r JOIN commits c ON c.id = r.commit_id JOIN figures f ON f.run = r.id"
+                                  " WHERE (?1 IS NULL OR r.benchmark = ?1) AND (?2 IS NULL OR f.metric = ?2)"
+                                  " ORDER BY r.benchmark, c.time, c.place, c.rowid, r.id, f.position";
+
 int history_each(struct history *h, const char *benchmark, const char *metric,
     int (*visit)(void *arg, const struct history_row *row), void *arg, struct err *err)
 {
-	sqlite3_stmt *s = prepare(h,
-	    "SELECT c.id, c.subject, c.time, c.place, r.benchmark, r.id, r.added, f.metric, f.unit, f.value, f.low, "
-	    "f.high"
-	    " FROM runs r JOIN commits c ON c.id = r.commit_id JOIN figures f ON f.run = r.id"
-	    " WHERE (?1 IS NULL OR r.benchmark = ?1) AND (?2 IS NULL OR f.metric = ?2)"
-	    " ORDER BY r.benchmark, c.time, c.place, c.rowid, r.id, f.position");
+	sqlite3_stmt *s = prepare(h, select_rows);
 	bind_text(s, 1, benchmark);
 	bind_text(s, 2, metric);
 	int code = s ? SQLITE_ROW : SQLITE_ERROR, result = 0;

@@ -1,5 +1,5 @@
-/* Metrics of recordings: see measure.h. Which files belong together, and what is made of the sessions; one session is read by
- * measure_session.c. */
+/* Metrics of recordings: see measure.h. Which files belong together, and what is made of the sessions; one session is
+ * read by measure_session.c. */
 #include "core/measure.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* Reads one session into a measure: see measure_session.h. Its profiles stay in memory until its operations are read, because
- * suppressions go by the names of frames. */
+/* Reads one session into a measure: see measure_session.h. Its profiles stay in memory until its operations are read,
+ * because suppressions go by the names of frames. */
 #include "core/measure_session.h"
 
 #include <math.h>
@@ -11,8 +11,8 @@
 #include "core/measure_stacks.h"
 #include "core/session_heap.h"
 
-/* RSS is sampled every 10 ms, the kernel's own peak read every 50 ms: a run below 200 ms may have been seen at its start only.
- */
+/* RSS is sampled every 10 ms, the kernel's own peak read every 50 ms: what runs for less than 200 ms may have been seen
+ * at its start only. */
 #define SAMPLED_TICKS 2000
 
 /* One session while it is read. */

@@ -1,5 +1,5 @@
-/* One session of a measure, read file by file, and what measure.c lends for that. Called by measure.c only. threads: one at a
- * time. */
+/* One session of a measure, read file by file, and what measure.c lends for that. Called by measure.c only.
+ * threads: one at a time. */
 #ifndef MEASURE_SESSION_H
 #define MEASURE_SESSION_H
 

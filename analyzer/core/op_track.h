@@ -1,5 +1,5 @@
 /* The operations of one file: which are open on each thread, which one an allocation counts for, and whether a completed
- * one was an outermost. Enters: rare events in order. Called by op_count.c and op_replay.c. threads: one.
+ * one was an outermost. Enters: rare events in order. Called by operations.c and op_replay.c. threads: one.
  *
  * An operation begun inside another begun one is nested; it counts for the total only if the outer one never ends. That
  * is known after a first reading only: op_track_finish tells which operations never ended, and the next reading is given

@@ -2,7 +2,7 @@
  * "Leak rate", tells the definition to users.
  * Enters: the recordings of one session (the processes of one service). Leaves: the total over all operations and one
  * entry for each name, with estimate, bounds, class and the stacks behind them, and verdicts against a budget.
- * Called by cmd_ops, cmd_gate, cmd_drive. threads: one at a time.
+ * Called by op_report.c and measure_session.c. threads: one at a time.
  *
  * What counts as an operation:
  *  - op_begin to op_end on one thread; op_start to op_finish by id, on any threads; only what was completed counts.

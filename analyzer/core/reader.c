@@ -36,8 +36,8 @@ static int check_header(const struct trace *trace, struct err *err)
 		return err_set(err, TIDEMARK_ERR_NOT_TRACE, "'%s' is no Tidemark trace", trace->path);
 	if (h->version != TIDEMARK_TRACE_VERSION)
 		return err_set(err, TIDEMARK_ERR_VERSION,
-		    "'%s' is a trace of version %u, this tidemark reads version %u; read it with the tidemark that "
-		    "recorded it",
+		    "'%s' is a trace of version %u, this tidemark reads version %u; "
+		    "read it with the tidemark that recorded it",
 		    trace->path, h->version, TIDEMARK_TRACE_VERSION);
 	if (!is_sum(crc32(0, (const unsigned char *)h, offsetof(struct tidemark_file_header, crc32)), h->crc32) ||
 	    h->header_bytes < sizeof(*h) || h->header_bytes > MAX_HEADER_BYTES)

@@ -103,9 +103,8 @@ static int take_mark_answer(struct drive *drive, struct err *err)
 	drive->marked += drive->mark_ops;
 	if (answer.value & TIDEMARK_DONE_UNKNOWN)
 		return err_set(err, TIDEMARK_ERR_SYSTEM,
-		    "the server's process %d is not being recorded: the library was not loaded into the program that "
-		    "it runs; that "
-		    "may be static or privileged, or its environment was replaced",
+		    "the server's process %d is not being recorded: the library was not loaded into the program "
+		    "that it runs; that may be static or privileged, or its environment was replaced",
 		    (int)drive->server.pid);
 	if (answer.value)
 		return err_set(err, TIDEMARK_ERR_SYSTEM, "cannot tell the recording of operations: %s", answer.text);

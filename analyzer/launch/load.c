@@ -113,9 +113,8 @@ int load_answered(struct load *load, size_t i, struct err *err)
 		for (const char *p = text; (p = memchr(p, '\n', (size_t)(text + n - p))); p++) {
 			if (!client->busy)
 				return err_set(err, TIDEMARK_ERR_USAGE,
-				    "the helper '%s' prints more lines than it was asked for; it must answer each line "
-				    "that it "
-				    "reads with one line, without a line at its start",
+				    "the helper '%s' prints more lines than it reads; "
+				    "it must answer each line with one line, and print none at its start",
 				    load->options->helper);
 			finish(load, client);
 		}

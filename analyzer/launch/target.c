@@ -109,8 +109,7 @@ static enum target_verdict check_elf(const char *subject, int fd, struct err *er
 		return refuse(subject, err, look.text, ", which replaces malloc itself; build it without");
 	if (look.kind == ELF_LOOK_OWN_MALLOC)
 		return refuse(subject, err, "built with a malloc of its own",
-		    ", which comes before any preloaded one; link its allocator as "
-		    "a shared library, or use the system's");
+		    ", which comes before any preloaded one; link its allocator as a shared library, or use the system's");
 	if (look.interpreter[0] && access(look.interpreter, F_OK) < 0) {
 		err_set(err, TIDEMARK_ERR_NOT_FOUND, "cannot run %s: its loader '%s' does not exist", subject,
 		    look.interpreter);
@@ -205,8 +204,7 @@ static enum target_verdict check_file(const char *name, const char *path, int le
 	const char *reason = privilege(fd);
 	if (reason)
 		verdict = refuse(subject, err, reason,
-		    ", and the loader ignores LD_PRELOAD for such programs; record a copy without "
-		    "privileges");
+		    ", and the loader ignores LD_PRELOAD for such programs; record a copy without privileges");
 	else
 		verdict = check_elf(subject, fd, err);
 	close(fd);

@@ -1,5 +1,5 @@
-/* The verdict as a comment on a pull request: reasons, a table of baseline, current, delta, limit and verdict, and the stacks
- * folded away. GitHub and GitLab Markdown. */
+/* The verdict as a comment on a pull request: reasons, a table of baseline, current, delta, limit and verdict, and the
+ * stacks folded away. GitHub and GitLab Markdown. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>

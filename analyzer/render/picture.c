@@ -52,8 +52,7 @@ static const char style[] =
     "<style>\n"
     "  :root { color-scheme: light dark; }\n"
     "  text { font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', "
-    "'DejaVu Sans', Arial, sans-serif; "
-    "font-size: 12px; fill: #1f2933; }\n"
+    "'DejaVu Sans', Arial, sans-serif; font-size: 12px; fill: #1f2933; }\n"
     "  .title { font-size: 20px; font-weight: 600; }\n"
     "  .soft { fill: #5f6b7a; }\n"
     "  .alarm, .mark-text { fill: #b4235f; }\n"
@@ -371,8 +370,8 @@ static void put_head(const struct drawing *d, unsigned unnamed)
 	double height = d->plot_bottom + FOOT;
 	fprintf(d->out,
 	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" "
-	    "role=\"img\" "
-	    "aria-labelledby=\"title desc\">\n<title id=\"title\">Memory of ",
+	    "role=\"img\" aria-labelledby=\"title desc\">\n"
+	    "<title id=\"title\">Memory of ",
 	    WIDTH, height, WIDTH, height);
 	svg_text(d->out, d->picture->title, 120);
 	fprintf(d->out, "</title>\n<desc id=\"desc\">Heap and resident memory over %s. The heap peaks at %s; ",

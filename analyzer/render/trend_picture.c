@@ -275,10 +275,10 @@ void trend_picture_write(FILE *out, const struct history_table *table)
 	}
 	fprintf(out,
 	    "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%.0f\" viewBox=\"0 0 %d %.0f\" "
-	    "role=\"img\" "
-	    "aria-labelledby=\"title desc\">\n<title id=\"title\">Memory by commit</title>\n"
-	    "<desc id=\"desc\">%zu figure%s over %zu commit%s, with %zu change%s.</desc>\n%s"
-	    "<rect class=\"paper\" width=\"%d\" height=\"%.0f\"/>\n",
+	    "role=\"img\" aria-labelledby=\"title desc\">\n"
+	    "<title id=\"title\">Memory by commit</title>\n"
+	    "<desc id=\"desc\">%zu figure%s over %zu commit%s, with %zu change%s.</desc>\n"
+	    "%s<rect class=\"paper\" width=\"%d\" height=\"%.0f\"/>\n",
 	    WIDTH, height, WIDTH, height, table->n_series, table->n_series == 1 ? "" : "s", table->n_commits,
 	    table->n_commits == 1 ? "" : "s", n_changes, n_changes == 1 ? "" : "s", style, WIDTH, height);
 	put_label(out, LEFT, 38, "title", "start", "Memory by commit");
