@@ -46,6 +46,7 @@ $(O)/tests/targets/lib%.so: tests/targets/lib-%.cc tests/targets/testing.h
 	@mkdir -p $(@D)
 	$(Q)$(CXX) $(TARGET_CXXFLAGS) -fPIC -shared -Wl,-soname,$(@F) -o $@ $< -pthread
 
+$(PLANTED_BINS): tests/planted/blocks.h
 $(PLANTED_BINS): TARGET_LINK += -lm
 $(TARGET_C:%.c=$(O)/%) $(ORACLE_BINS) $(FAULT_BINS) $(PLANTED_BINS): $(O)/%: %.c tests/targets/testing.h include/tidemark.h $(TARGET_LIBS)
 	$(call say,CC,$<)
