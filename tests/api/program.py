@@ -50,20 +50,14 @@ async def all_ways():
     assert [await a.asend(None), await a.asend("x"), await a.__anext__(), await a.athrow(KeyError("y"))] == [0, 1, 2, 3]
     await a.aclose()
     assert log == ["x", None, "y", "closed"], log
-    b = answers(log)
-    await b.__anext__()
-    try:
-        await b.athrow(KeyError("stop"))
-        assert False
-    except StopAsyncIteration:
-        pass
-    c = answers(log)
-    await c.__anext__()
-    try:
-        await c.athrow(ValueError("flies through"))
-        assert False
-    except ValueError:
-        pass
+    for thrown, flies_out in ((KeyError("stop"), StopAsyncIteration), (ValueError("flies through"), ValueError)):
+        b = answers(log)
+        await b.__anext__()
+        try:
+            await b.athrow(thrown)
+            assert False
+        except flies_out:
+            pass
     assert log[4:] == ["stop", "closed", "closed"], log
 
 

@@ -1,6 +1,6 @@
 """What the test scripts share: the build under test, programs run bare and recorded, the files they leave, result lines.
 
-Standard library only. A script prints one line per test through report(); tests/piece counts them.
+Standard library only. A script prints one line per test through report(); tests/all counts them.
 """
 import fcntl
 import json

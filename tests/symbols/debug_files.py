@@ -7,7 +7,7 @@ import threading
 
 from ask import Session, build_id
 from harness import TIDEMARK
-from made import DWARF, Program, Skip, TABLE, fresh, run, test, tool
+from made import DWARF, Program, Skip, TABLE, fresh, run, test, tool, written
 
 
 def split_debug(folder, link=True, build="sha1", source="chain.c"):
@@ -218,10 +218,9 @@ def debuginfod_in_reports_only():
     if not glob.glob("/usr/lib/*/libdebuginfod.so.1"):
         raise Skip("libdebuginfod is not installed")
     folder = fresh("debuginfod")
-    source = os.path.join(folder, "leak.c")
-    with open(source, "w") as file:
-        file.write("#include <stdlib.h>\nvoid *volatile kept;\n__attribute__((noinline)) void leaks(void)\n{\n"
-                   "\tkept = malloc(1234);\n}\nint main(void)\n{\n\tleaks();\n\tkept = NULL;\n\treturn 0;\n}\n")
+    source = written(folder, "leak.c",
+                     "#include <stdlib.h>\nvoid *volatile kept;\n__attribute__((noinline)) void leaks(void)\n{\n"
+                     "\tkept = malloc(1234);\n}\nint main(void)\n{\n\tleaks();\n\tkept = NULL;\n\treturn 0;\n}\n")
     path, trace = os.path.join(folder, "leak"), os.path.join(folder, "leak.tmk")
     run("gcc", "-g", "-O0", "-o", path, source)
     DebugServer.file = path + ".debug"

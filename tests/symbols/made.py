@@ -43,6 +43,13 @@ def fresh(name):
     return folder
 
 
+def written(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w") as file:
+        file.write(text)
+    return path
+
+
 class Program:
     """A program of tests/symbols/programs, compiled; where its probes stand and what must be found there."""
 

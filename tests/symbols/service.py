@@ -6,14 +6,13 @@ import time
 
 from ask import Session, build_id
 from harness import TIDEMARK
-from made import DWARF, Program, fresh, test
+from made import DWARF, Program, fresh, test, written
 
 
 @test
 def perf_map():
-    path = os.path.join(fresh("perf-map"), "perf-1.map")
-    with open(path, "w") as file:
-        file.write("1000 10 LazyCompile:~first /a b/x.js:1\nnonsense\n2000 20 second\n 3000\n3000 zz bad\n"
+    path = written(fresh("perf-map"), "perf-1.map",
+                   "1000 10 LazyCompile:~first /a b/x.js:1\nnonsense\n2000 20 second\n 3000\n3000 zz bad\n"
                    "2010 10 moved\n4000 0 empty\nffffffffffffffff 10 wraps\n5000 10 tab\there\n6000 8 half")
     session = Session(TIDEMARK).frame(1, 0, 0x1001).line(f"perfmap\t1\t{path}\n")
     places = [0x1001, 0x1010, 0x1011, 0x2001, 0x2011, 0x2012, 0x3001, 0x4001, 0x5001, 0x6001]
@@ -28,9 +27,7 @@ def perf_map():
 
 @test
 def perf_map_grows():
-    path = os.path.join(fresh("perf-map-grows"), "perf-2.map")
-    with open(path, "w") as file:
-        file.write("1000 10 early\n")
+    path = written(fresh("perf-map-grows"), "perf-2.map", "1000 10 early\n")
     service = subprocess.Popen([TIDEMARK, "symbolize"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
     service.stdin.write(f"perfmap\t2\t{path}\nframe\t1\t0\t1001\t0\nframe\t2\t0\t2001\t0\n")
     got = [service.stdout.readline() for _ in range(3)]
@@ -47,10 +44,8 @@ def perf_map_grows():
 @test
 def perf_map_of_somebody_else():
     folder = fresh("perf-map-link")
-    real, link = os.path.join(folder, "real"), os.path.join(folder, "perf-3.map")
-    with open(real, "w") as file:
-        file.write("1000 10 planted\n")
-    os.symlink(real, link)
+    link = os.path.join(folder, "perf-3.map")
+    os.symlink(written(folder, "real", "1000 10 planted\n"), link)
     answers = Session(TIDEMARK).line(f"perfmap\t3\t{link}\n").frame(1, 0, 0x1001).end()
     return [] if answers.frames[1] == [] else [f"followed a link: {answers.frames[1]}"]
 
@@ -91,9 +86,7 @@ def called_service(path, early):
 @test
 def called_to_hurry():
     """The thread of low priority hands over where it stands, and nothing is lost; a call before the start counts, too."""
-    path = os.path.join(fresh("hurry"), "perf-1.map")
-    with open(path, "w") as file:
-        file.write("1000 10 early\n")
+    path = written(fresh("hurry"), "perf-1.map", "1000 10 early\n")
     base, wrong = os.getpriority(os.PRIO_PROCESS, 0), []
     for early, before in (False, [base, min(base + 10, 19)]), (True, [base]):
         service = called_service(path, early)

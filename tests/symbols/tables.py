@@ -5,15 +5,12 @@ import shutil
 
 from ask import EXACT, build_id, look_up
 from harness import TIDEMARK
-from made import Program, Skip, TABLE, fresh, run, test, tool
+from made import Program, Skip, TABLE, fresh, run, test, tool, written
 
 
 def assemble(folder, text, *flags, name="object.so"):
     path = os.path.join(folder, name)
-    source = path + ".s"
-    with open(source, "w") as file:
-        file.write(text)
-    run("gcc", "-shared", "-nostdlib", *flags, "-o", path, source)
+    run("gcc", "-shared", "-nostdlib", *flags, "-o", path, written(folder, name + ".s", text))
     return path
 
 
@@ -114,11 +111,10 @@ def return_address_behind_the_function():
 @test
 def versioned_names():
     folder = fresh("versions")
-    with open(os.path.join(folder, "map"), "w") as file:
-        file.write("V1 { global: work; local: *; }; V2 { } V1;\n")
+    script = written(folder, "map", "V1 { global: work; local: *; }; V2 { } V1;\n")
     text = '.text\n' + function("old_work") + function("new_work")
     text += '.symver old_work, work@V1\n.symver new_work, work@@V2\n'
-    path = assemble(folder, text, "-Wl,--version-script=" + os.path.join(folder, "map"))
+    path = assemble(folder, text, "-Wl,--version-script=" + script)
     at = symbols_of(path)
     places = [at["old_work"] + 1, at["new_work"] + 1]
     full, _ = look_up(TIDEMARK, path, places, flags=EXACT)
@@ -131,17 +127,17 @@ def versioned_names():
 @test
 def ifunc_and_plt():
     folder = fresh("plt")
-    source = os.path.join(folder, "plt.c")
-    with open(source, "w") as file:
-        file.write("#include <stdlib.h>\n#include <string.h>\n"
-                   "static int one(void) { return 1; }\nstatic void *choose(void) { return (void *)one; }\n"
-                   "static int chosen(void) __attribute__((ifunc(\"choose\")));\n"
-                   "int main(int c, char **v) { free(malloc(c)); return chosen() + atoi(v[0]); }\n")
+    source = written(folder, "plt.c",
+                     "#include <stdlib.h>\n#include <string.h>\n"
+                     "static int one(void) { return 1; }\nstatic void *choose(void) { return (void *)one; }\n"
+                     "static int chosen(void) __attribute__((ifunc(\"choose\")));\n"
+                     "int main(int c, char **v) { free(malloc(c)); return chosen() + atoi(v[0]); }\n")
     wrong = []
     for flags in (("-fcf-protection=none",), ("-fcf-protection",), ("-Wl,-z,now",), ("-no-pie",), ("-fuse-ld=gold",)):
         path = os.path.join(folder, "plt" + "".join(flags).replace(",", "_"))
         run("gcc", "-O0", *flags, source, "-o", path)
-        text = run("objdump", "-d", "-j", ".plt", "-j", ".plt.sec", "-j", ".plt.got", path)             if ".plt.sec" in run("readelf", "-SW", path) else run("objdump", "-d", path)
+        sections = ("-j", ".plt", "-j", ".plt.sec", "-j", ".plt.got") if ".plt.sec" in run("readelf", "-SW", path) else ()
+        text = run("objdump", "-d", *sections, path)
         stubs = {match[2]: int(match[1], 16) for match in re.finditer(r"^([0-9a-f]+) <(\w+@plt)>:", text, re.M)}
         wanted = {name: stubs[name] for name in ("malloc@plt", "free@plt", "atoi@plt") if name in stubs}
         answers, _ = look_up(TIDEMARK, path, [place + 4 for place in wanted.values()], flags=EXACT)
@@ -168,15 +164,12 @@ def discarded_code():
 def assembler_lines():
     """Hand-written code has lines but no functions in its debug information: the names are the symbol table's."""
     folder = fresh("assembler")
-    source = os.path.join(folder, "asm.s")
-    with open(source, "w") as file:
-        for name in ("by_hand", "by_hand_too"):
-            file.write(f".text\n.globl {name}\n.type {name}, @function\n{name}:\nnop\nret\n.size {name}, .-{name}\n")
-    path = os.path.join(folder, "asm.so")
-    run("gcc", "-shared", "-nostdlib", "-g", "-o", path, source)
+    path = assemble(folder, "".join(
+        f".text\n.globl {name}\n.type {name}, @function\n{name}:\nnop\nret\n.size {name}, .-{name}\n"
+        for name in ("by_hand", "by_hand_too")), "-g")
     at = symbols_of(path)
     answers, _ = look_up(TIDEMARK, path, [at["by_hand"], at["by_hand_too"] + 1], flags=EXACT)
-    good = [[("by_hand", source, 5)], [("by_hand_too", source, 13)]]
+    good = [[("by_hand", path + ".s", 5)], [("by_hand_too", path + ".s", 13)]]
     return [] if answers == good else [f"{answers}"]
 
 
@@ -184,12 +177,11 @@ def assembler_lines():
 def rust():
     tool("rustc")
     folder = fresh("rust")
-    source = os.path.join(folder, "main.rs")
-    with open(source, "w") as file:
-        file.write("mod inner {\n    #[inline(always)]\n    pub fn make(n: usize) -> Vec<u8> {\n"
-                   "        let mut v = Vec::new();\n        v.resize(n, 1);\n        v\n    }\n}\n"
-                   "#[inline(never)]\nfn work(n: usize) -> usize {\n    inner::make(n).len()\n}\n"
-                   "fn main() {\n    println!(\"{}\", work(std::env::args().count()));\n}\n")
+    source = written(folder, "main.rs",
+                     "mod inner {\n    #[inline(always)]\n    pub fn make(n: usize) -> Vec<u8> {\n"
+                     "        let mut v = Vec::new();\n        v.resize(n, 1);\n        v\n    }\n}\n"
+                     "#[inline(never)]\nfn work(n: usize) -> usize {\n    inner::make(n).len()\n}\n"
+                     "fn main() {\n    println!(\"{}\", work(std::env::args().count()));\n}\n")
     wrong = []
     for version, flags in (("default", ()), ("v0", ("-C", "symbol-mangling-version=v0"))):
         path = os.path.join(folder, version)
