@@ -26,7 +26,11 @@ struct op_replay { /* of one file */
 	size_t cell_of_node_capacity;
 	uint32_t *axis_of_name; /* by string: axis + 1 */
 	size_t axis_of_name_capacity;
-	bool timed;   /* other files or marks share the axes: time matters */
+	bool timed;  /* other files or marks share the axes: time matters */
+	bool worker; /* one of several processes, and it completes operations itself */
+	bool set_up; /* it has begun one */
+	uint32_t first,
+	    last;     /* a worker's, on the total's axis: where it began its first, where it completed its last */
 	bool failed;  /* memory was short inside a callback */
 	uint32_t now; /* position on the total's axis */
 	bool ended;   /* the total's axis, for this file */
@@ -53,6 +57,7 @@ void op_sums_release(struct op_sums *sums)
 	idtable_release(&sums->share_ids);
 	free(sums->cells);
 	free(sums->left);
+	free(sums->undecided);
 	free(sums->shares);
 	*sums = (struct op_sums){0};
 }
@@ -173,11 +178,20 @@ struct ending {
 	bool outlived; /* the piece has outlived the operation that it was born in */
 };
 
+/* A worker that ended before the others was still using some of what it had, as all of them do at the end of the run. */
+static bool may_be_in_use(const struct op_replay *r, const struct piece *piece)
+{
+	uint64_t n_ops = r->sums->axes->items[0].n_ops;
+	return r->worker && r->ended && piece->op != OP_SETUP && r->last < n_ops - n_ops / 32 &&
+	       piece->birth >= r->last - (r->last - r->first) / 16;
+}
+
 /* It is alive at the end of the axis' last operation. */
 static void leave(struct op_replay *r, struct op_cell *cell, const struct ending *e)
 {
 	struct op_sums *sums = r->sums;
-	if (ARRAY_RESERVE(sums->left, sums->left_capacity, sums->n_left + 1) < 0) {
+	if (ARRAY_RESERVE(sums->left, sums->left_capacity, sums->n_left + 1) < 0 ||
+	    ARRAY_RESERVE(sums->undecided, sums->undecided_capacity, sums->n_undecided + 1) < 0) {
 		r->failed = true;
 		return;
 	}
@@ -185,11 +199,27 @@ static void leave(struct op_replay *r, struct op_cell *cell, const struct ending
 	cell->left_bytes += e->size;
 	if (sums->by_thread)
 		add_share(r, (uint32_t)(cell - sums->cells), e->piece->node, e->size);
-	double weight, birth = op_axis_birth(&sums->axes->items[e->axis], e->birth, &weight);
-	sums->left[sums->n_left++] = (struct estimate_block){.birth = birth,
+	uint32_t position = e->piece->op == OP_SETUP ? 0 : e->birth;
+	double weight, birth = op_axis_birth(&sums->axes->items[e->axis], position, &weight);
+	struct estimate_block block = {.birth = birth,
 	    .size_bytes = weight * (double)e->size,
 	    .stack = (uint32_t)(cell - sums->cells),
 	    .freed_later = !r->alive && r->ended};
+	if (may_be_in_use(r, e->piece))
+		sums->undecided[sums->n_undecided++] = block;
+	else
+		sums->left[sums->n_left++] = block;
+}
+
+int op_sums_decide(struct op_sums *sums)
+{
+	if (ARRAY_RESERVE(sums->left, sums->left_capacity, sums->n_left + sums->n_undecided) < 0)
+		return -1;
+	for (size_t i = 0; i < sums->n_undecided; i++)
+		if (!sums->cells[sums->undecided[i].stack].frees)
+			sums->left[sums->n_left++] = sums->undecided[i];
+	sums->n_undecided = 0;
+	return 0;
 }
 
 /* It was freed while operations of the axis were still to come. */
@@ -197,6 +227,7 @@ static void die(struct op_replay *r, struct op_cell *cell, const struct ending *
 {
 	const struct op_axis *axis = &r->sums->axes->items[e->axis];
 	double weight, birth = op_axis_birth(axis, e->birth, &weight);
+	cell->frees |= e->outlived;
 	estimate_count_death(&axis->plan, &cell->deaths, birth, e->now - e->birth);
 }
 
@@ -209,7 +240,7 @@ static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const st
 	e.now = index ? op_cursor_position(&r->cursor, index) : r->now;
 	bool left = r->alive || (index ? op_cursor_ended(&r->cursor, index) : r->ended);
 	/* what stood before the first operation belongs to none */
-	if (e.now > birth && (piece->op || birth))
+	if (e.now > birth && (piece->op || birth) && piece->op != OP_SETUP)
 		e.outlived = !piece->op || !op_track_is_open(&r->track, piece->op);
 	bool warm = (uint64_t)birth * 4 < axis->n_ops && (left || (uint64_t)e.now * 4 >= axis->n_ops);
 	if (!left && !warm && !e.outlived && (uint64_t)(e.now - birth) * 32 <= axis->n_ops)
@@ -293,7 +324,10 @@ static void count_alive(void *arg, uint32_t newest)
 static void look_at_clock(struct op_replay *r)
 {
 	r->now = op_cursor_position(&r->cursor, 0);
-	r->ended = op_cursor_ended(&r->cursor, 0);
+	if (!r->ended && op_cursor_ended(&r->cursor, 0)) {
+		r->ended = true;
+		r->last = r->now;
+	}
 }
 
 static void finish(struct op_replay *r)
@@ -343,6 +377,8 @@ static struct piece piece_of_thread(struct op_replay *r, uint32_t thread)
 	piece.name = piece.op ? axis_of(r, name) : op_cursor_upcoming(&r->cursor);
 	if (piece.name)
 		piece.name_birth = op_cursor_position(&r->cursor, piece.name);
+	if (r->worker && !r->set_up)
+		piece.op = OP_SETUP;
 	return piece;
 }
 
@@ -390,6 +426,10 @@ static int play_operation(struct op_replay *r, const struct trace_rare *rare, st
 	struct op_done done;
 	if (op_track_take(&r->track, rare, &done) < 0)
 		return no_memory(err);
+	if (!r->set_up && (rare->kind == TIDEMARK_RARE_OP_BEGIN || rare->kind == TIDEMARK_RARE_OP_START)) {
+		r->set_up = true;
+		r->first = r->now;
+	}
 	if (rare->kind == TIDEMARK_RARE_MARK && rare->values[2])
 		op_cursor_mark(&r->cursor);
 	if (done.completed)
@@ -496,6 +536,7 @@ int op_replay_file(struct op_sums *sums, uint32_t index, const struct op_file *f
 	op_track_init(&r.track, file->endless, file->n_endless);
 	int result = op_cursor_init(&r.cursor, sums->axes, index) < 0 ? no_memory(err) : 0;
 	if (!result) {
+		r.worker = r.timed && !op_cursor_is_helper(&r.cursor);
 		look_at_clock(&r);
 		result = play(&r, block_read, arg, bad, err);
 	}

@@ -18,6 +18,7 @@ struct op_cell {
 	uint64_t outlived_blocks, outlived_bytes; /* of those born in operations: what outlived its own */
 	uint64_t left_blocks, left_bytes;         /* alive at the axis' end */
 	uint64_t warm_bytes;                      /* born in the warm-up and alive at its end */
+	bool frees;                               /* of those that outlived their operation, some were freed */
 };
 
 struct op_sums {
@@ -28,6 +29,8 @@ struct op_sums {
 	struct idtable cell_ids;
 	struct estimate_block *left; /* stack: the cell's index */
 	size_t n_left, left_capacity;
+	struct estimate_block *undecided; /* the same, of workers that ended early: see op_sums_decide */
+	size_t n_undecided, undecided_capacity;
 	bool by_thread;          /* fill shares; about twice the time */
 	struct op_share *shares; /* one for each cell and thread that left something there */
 	size_t n_shares, shares_capacity;
@@ -36,6 +39,11 @@ struct op_sums {
 
 void op_sums_init(struct op_sums *sums, struct op_axes *axes);
 void op_sums_release(struct op_sums *sums);
+
+/* Once all files were played. What a process allocated in the last sixteenth of its time, and had when it ended before the
+ * others, is left if no block of the stack was ever freed by a later operation; else it would have been, too.
+ * errors: -1 when memory is short */
+int op_sums_decide(struct op_sums *sums);
 
 /* Once all files were played: put the shares in the order of their cells, then give a stack those of its cell. */
 void op_sums_sort_shares(struct op_sums *sums);

@@ -14,6 +14,7 @@
 #include "core/block.h"
 
 #define OP_NONE 0u
+#define OP_SETUP 0x10000u /* a token of no slot: before the first operation of a process that is one of several */
 
 struct op_open {     /* slot 0 is nobody */
 	uint64_t id; /* of a started one; 0: begun */

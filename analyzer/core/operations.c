@@ -253,6 +253,8 @@ static int read_all(struct session *s, struct err *err)
 		s->own->sums.by_thread = s->options->by_thread;
 		result = replay_all(s, err);
 	}
+	if (!result && op_sums_decide(&s->own->sums) < 0)
+		return no_memory(err);
 	return result;
 }
 

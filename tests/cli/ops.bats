@@ -170,6 +170,42 @@ entry() {
     assert_equal "$output" "tidemark: 'plain.tmk' and 'plain.tmk' are the same recording"
 }
 
+@test "workers one after the other: neither what they set up nor what they had in hand when they ended is left by operations" {
+    compile workers -I"$ROOT/include" <<'END'
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <tidemark.h>
+static void *volatile sink;
+static __attribute__((noinline)) void set_up(void) { for (int i = 0; i < 20; i++) sink = malloc(5000); }
+static __attribute__((noinline)) void respond(void) { void *old = sink; sink = malloc(20000); free(old); }
+static __attribute__((noinline)) void leak(void) { sink = malloc(100); }
+int main(int argc, char **argv)
+{
+    for (int k = 0; k < 10; k++) {
+        if (fork() == 0) {
+            set_up();
+            sink = NULL;
+            for (int i = 0; i < 300; i++) {
+                tidemark_op_begin("request");
+                (strcmp(argv[argc - 1], "leak") ? respond : leak)();
+                tidemark_op_end();
+            }
+            _exit(0);
+        }
+        wait(NULL);
+    }
+}
+END
+    tidemark record -q -o workers.tmk -- ./workers
+    assert_equal "$(entry '.total | [.count, .leaked_bytes_per_100, .recent_bytes_per_100]' workers.tmk workers.tmk.*)" \
+        '[3000,{"estimate":0,"low":0,"high":0},0]'
+    run -0 tidemark gate --leak-per-100-ops 1kB workers.tmk workers.tmk.*
+    tidemark record -q -o leaking.tmk -- ./workers leak
+    assert_equal "$(entry '.total.leaked_bytes_per_100' leaking.tmk leaking.tmk.*)" '{"estimate":10000,"low":10000,"high":10000}'
+}
+
 @test "suppressed leaks are in no rate, and said" {
     echo 'leak:^get$' >known.txt
     assert_equal "$(entry '.total | [.leaked_bytes_per_100.estimate, .suppressed_bytes_per_100, .stacks[-1].suppressed_by]' --suppressions known.txt plain.tmk)" \
