@@ -26,15 +26,15 @@ struct op_replay { /* of one file */
 	size_t cell_of_node_capacity;
 	uint32_t *axis_of_name; /* by string: axis + 1 */
 	size_t axis_of_name_capacity;
-	bool timed;  /* other files or marks share the axes: time matters */
-	bool worker; /* one of several processes, and it completes operations itself */
-	bool set_up; /* it has begun one */
-	uint32_t first,
-	    last;     /* a worker's, on the total's axis: where it began its first, where it completed its last */
-	bool failed;  /* memory was short inside a callback */
-	uint32_t now; /* position on the total's axis */
-	bool ended;   /* the total's axis, for this file */
-	bool alive;   /* what is being counted was not freed, the file is over */
+	bool timed;     /* other files or marks share the axes: time matters */
+	bool worker;    /* one of several processes, and it completes operations itself */
+	bool set_up;    /* it has begun one */
+	uint32_t first; /* a worker's, on the total's axis: where its first operation began */
+	uint32_t last;  /* and where its last one was completed */
+	bool failed;    /* memory was short inside a callback */
+	uint32_t now;   /* position on the total's axis */
+	bool ended;     /* the total's axis, for this file */
+	bool alive;     /* what is being counted was not freed, the file is over */
 };
 
 static int no_memory(struct err *err)
