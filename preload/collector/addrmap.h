@@ -116,7 +116,7 @@ static inline bool addrmap_is_large(const struct addrmap *map)
 }
 
 /* Bring the slot of an address into the cache; never allocates. */
-static inline void addrmap_prefetch(const struct addrmap *map, uint64_t address)
+static inline __attribute__((always_inline)) void addrmap_prefetch(const struct addrmap *map, uint64_t address)
 {
 	const uint32_t *slot = address >> 47 ? NULL : addrmap_slot(map, address);
 	if (slot)

@@ -72,7 +72,7 @@ void defs_reset_sites(struct defs *defs);
 
 void defs_release(struct defs *defs);
 
-static inline void defs_prefetch_site(const struct defs *defs, uint64_t size_api, uint32_t shared_node)
+static inline __attribute__((always_inline)) void defs_prefetch_site(const struct defs *defs, uint64_t size_api, uint32_t shared_node)
 {
 	if (defs->site_capacity)
 		__builtin_prefetch(&defs->site_table[hash_pair(size_api, shared_node) & (defs->site_capacity - 1)]);
