@@ -259,6 +259,8 @@ int drive_start(struct drive *drive, const struct drive_options *options, struct
 		result = wait_ready(drive, err);
 	if (!result)
 		result = drive->marker = session_connect(drive->recording.session.name, err);
+	if (result == TIDEMARK_ERR_NOT_FOUND)
+		result = collector_gone(drive, err);
 	if (result >= 0)
 		result = load_start(&drive->load, &drive->load_options, err);
 	return result;

@@ -28,6 +28,7 @@ struct connection {
 	int fd;
 	struct ucred peer;
 	bool closed;
+	bool has_spoken;
 	bool is_root; /* sent ROOT */
 	pid_t root_pid;
 	bool has_status, has_swept; /* STATUS came; everything that was sent before it is taken in */
@@ -221,6 +222,7 @@ static void read_connection(struct connection *c)
 			return;
 		}
 		int n_fds = take_descriptors(&header, fds);
+		c->has_spoken = true;
 		bool good = n == sizeof(message) && message.magic == TIDEMARK_SESSION_MAGIC &&
 		            message.version == TIDEMARK_SESSION_VERSION;
 		if (good)
@@ -454,11 +456,11 @@ void control_step(void)
 
 bool control_is_over(void)
 {
-	bool has_root = false;
+	bool is_held = false;
 	uint64_t now = drain_state.now_ns;
 	for (struct connection *c = control.connections; c; c = c->next)
-		has_root |= c->is_root;
-	if (has_root || control_images || events_lingering() || !writer_is_idle()) {
+		is_held |= c->is_root || !c->has_spoken; /* who starts a program may be slow at it */
+	if (is_held || control_images || events_lingering() || !writer_is_idle()) {
 		control.quiet_since_ns = 0;
 		return false;
 	}
