@@ -78,11 +78,20 @@ static int run_command(const struct load *load, size_t i, struct err *err)
 	return pid < 0 ? pid : 0;
 }
 
+/* The idle one whose last operation is the oldest: first of all those that have not performed any. */
+static size_t next_client(const struct load *load)
+{
+	size_t next = SIZE_MAX;
+	for (size_t i = 0; i < load->options->n_clients; i++)
+		if (!load->clients[i].busy &&
+		    (next == SIZE_MAX || load->clients[i].operation < load->clients[next].operation))
+			next = i;
+	return next;
+}
+
 int load_begin(struct load *load, struct err *err)
 {
-	size_t i = 0;
-	while (load->clients[i].busy)
-		i++;
+	size_t i = next_client(load);
 	struct client *client = &load->clients[i];
 	client->busy = true;
 	client->operation = ++load->n_begun;

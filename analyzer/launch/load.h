@@ -38,7 +38,7 @@ struct load {
 /* Start the helpers, if there are any. errors: SYSTEM, MEMORY; load_release() is due anyhow */
 int load_start(struct load *load, const struct load_options *options, struct err *err);
 
-/* Let a client that is idle begin the next operation. Call it while n_busy < n_clients. errors: SYSTEM */
+/* Let the client that has been idle the longest begin the next operation. Call it while n_busy < n_clients. errors: SYSTEM */
 int load_begin(struct load *load, struct err *err);
 
 /* For poll(): n_clients entries; those without a helper have no descriptor. */
