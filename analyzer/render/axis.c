@@ -21,6 +21,12 @@ uint64_t axis_step(uint64_t largest, unsigned max_ticks)
 	return UINT64_MAX;
 }
 
+uint64_t axis_top(uint64_t largest, uint64_t step)
+{
+	uint64_t n = largest / step + (largest % step != 0);
+	return n ? n * step : step;
+}
+
 /* Up to two decimals, none that are zero. */
 static const char *scaled(char text[AXIS_TEXT_BYTES], double value, const char *unit)
 {

@@ -9,6 +9,9 @@
 /* The step of 1, 2 or 5 times a power of ten with which at most max_ticks reach from 0 to `largest`; never 0. */
 uint64_t axis_step(uint64_t largest, unsigned max_ticks);
 
+/* The lowest multiple of a step of axis_step() that holds all values up to `largest`; one step at the least. */
+uint64_t axis_top(uint64_t largest, uint64_t step);
+
 /* A byte count that is a multiple of `step`, in the unit that suits `largest`: "0", "250 kB", "1.5 MB". */
 const char *axis_size(char text[AXIS_TEXT_BYTES], uint64_t bytes, uint64_t largest);
 

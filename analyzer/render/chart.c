@@ -23,13 +23,6 @@ static uint64_t largest_of(const struct chart *chart)
 	return largest;
 }
 
-/* The lowest multiple of a round step that holds all values: the top of the axis. */
-static uint64_t axis_top(uint64_t largest, uint64_t step)
-{
-	uint64_t n = largest / step + (largest % step != 0);
-	return n ? n * step : step;
-}
-
 static void draw_cell(const struct term *term, unsigned eighths)
 {
 	static const char *const blocks[] = {

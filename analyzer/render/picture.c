@@ -129,7 +129,8 @@ static void put_line(const struct drawing *d, const char *class, double x1, doub
 static void put_y_axis(const struct drawing *d)
 {
 	char text[AXIS_TEXT_BYTES];
-	for (uint64_t at = 0; at <= d->top_bytes; at += d->step_bytes) {
+	for (uint64_t i = 0; i <= d->top_bytes / d->step_bytes; i++) {
+		uint64_t at = i * d->step_bytes;
 		double y = y_of(d, (double)at);
 		put_line(d, at ? "grid" : "axis", LEFT, y, RIGHT, y);
 		put_label(d, LEFT - 10, y + 4, "soft", "end", axis_size(text, at, d->top_bytes));
@@ -204,7 +205,7 @@ static void put_heap_area(const struct drawing *d)
 	fputs("<polygon class=\"heap\" points=\"", d->out);
 	for (uint32_t i = 0; i < d->n_points; i++)
 		put_step(d, i, (double)d->points[i].heap_max_bytes, true);
-	fprintf(d->out, "%d,%.1f %d,%.1f\"/>\n", RIGHT, d->plot_bottom, LEFT, d->plot_bottom);
+	fprintf(d->out, "%.1f,%.1f %d,%.1f\"/>\n", x_of(d, d->end_ticks), d->plot_bottom, LEFT, d->plot_bottom);
 }
 
 static void put_curve(const struct drawing *d, const char *class, bool rss)
@@ -407,11 +408,11 @@ static uint64_t largest_value(const struct drawing *d)
 
 static void set_scale(struct drawing *d)
 {
-	uint64_t largest = largest_value(d);
-	d->step_bytes = axis_step(largest + largest / 20, 6);
-	d->top_bytes = (largest / d->step_bytes + (largest % d->step_bytes != 0)) * d->step_bytes;
-	if (!d->top_bytes)
-		d->top_bytes = d->step_bytes;
+	uint64_t largest = largest_value(d), with_room;
+	if (__builtin_add_overflow(largest, largest / 20, &with_room))
+		with_room = UINT64_MAX;
+	d->step_bytes = axis_step(with_room, 6);
+	d->top_bytes = axis_top(largest, d->step_bytes);
 }
 
 /* Neighbours share a point where there are too many: it ends as the last of them does, and keeps their largest heap. */

@@ -19,7 +19,19 @@ static void steps_are_round(void **state)
 	assert_int_equal(axis_step(101, 5), 20);
 	assert_int_equal(axis_step(1000, 4), 500);
 	assert_int_equal(axis_step(17000000, 6), 5000000);
-	assert_true(axis_step(UINT64_MAX, 4) > 0);
+	assert_int_equal(axis_step(UINT64_MAX, 4), UINT64_MAX);
+}
+
+static void tops_hold_all_values(void **state)
+{
+	(void)state;
+	assert_int_equal(axis_top(0, 1), 1);
+	assert_int_equal(axis_top(100, 20), 100);
+	assert_int_equal(axis_top(101, 20), 120);
+	/* Near the end of 64 bits: a product that wrapped would be below the value. */
+	for (uint64_t largest = UINT64_MAX; largest; largest /= 3)
+		for (unsigned n = 1; n < 8; n++)
+			assert_true(axis_top(largest, axis_step(largest, n)) >= largest);
 }
 
 static void sizes_share_a_unit(void **state)
@@ -51,6 +63,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(steps_are_round),
+	    cmocka_unit_test(tops_hold_all_values),
 	    cmocka_unit_test(sizes_share_a_unit),
 	    cmocka_unit_test(times_suit_people),
 	};
