@@ -34,6 +34,7 @@ $(O)/tests/targets/constructors: TARGET_LINK += -lconstructor
 $(O)/tests/targets/wrapped-malloc: TARGET_LINK += -lwrapping
 $(O)/tests/targets/suppressed: TARGET_LINK += -rdynamic
 $(O)/tests/targets/operations-no-pie: TARGET_LINK += -no-pie
+$(O)/tests/targets/replaced-program: TARGET_LINK += -Wl,--build-id=none
 $(O)/tests/targets/signal-storm $(O)/tests/targets/siglongjmp-out: TARGET_LINK += -lsafe-malloc
 
 $(O)/tests/targets/lib%.so: tests/targets/lib-%.c tests/targets/testing.h

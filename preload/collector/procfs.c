@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,18 +154,22 @@ int procfs_thread_name(pid_t pid, pid_t tid, char name[16])
 	return 0;
 }
 
-int procfs_open_mapped(pid_t pid, uint64_t address)
+int procfs_open_mapped(pid_t pid, uint64_t address, bool *gone)
 {
-	char path[96], line[512];
+	static const char deleted[] = " (deleted)\n";
+	char path[96], line[PATH_MAX + 128] = "";
 	unsigned long start = 0, end = 0;
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
 	FILE *maps = fopen(path, "re");
+	*gone = false;
 	if (!maps)
 		return -1;
 	while (fgets(line, sizeof(line), maps))
 		if (sscanf(line, "%lx-%lx ", &start, &end) == 2 && address >= start && address < end)
 			break;
 	fclose(maps);
+	size_t n = strlen(line);
+	*gone = n >= sizeof(deleted) && strcmp(line + n - (sizeof(deleted) - 1), deleted) == 0;
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", (int)pid, start, end);
 	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }

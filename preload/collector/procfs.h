@@ -46,8 +46,9 @@ uint64_t procfs_peak_bytes(pid_t pid);
 int procfs_thread_name(pid_t pid, pid_t tid, char name[16]);
 
 /* Open the file that a process has mapped at `address`, also when it was deleted. Takes the rights of root.
+ * gone: set to whether its path is another file's by now, or nobody's; anybody may know
  * returns: -1 on failure */
-int procfs_open_mapped(pid_t pid, uint64_t address);
+int procfs_open_mapped(pid_t pid, uint64_t address, bool *gone);
 
 /* A pidfd of a running process or zombie. returns: -1 when it is gone or the kernel has none (errno ENOSYS) */
 int procfs_pidfd(pid_t pid);

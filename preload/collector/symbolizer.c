@@ -31,6 +31,7 @@ struct asked_module {
 	uint8_t quality;
 	uint8_t n_crashes;
 	bool is_told;
+	bool is_gone; /* and what lies at the path is another file */
 };
 
 struct perf_map {
@@ -86,8 +87,10 @@ static int grow(void *array, uint32_t *n, uint32_t *capacity, size_t item_bytes)
 
 /* ---- questions ---- */
 
-/* Open a module's file as the process sees it. Devices and pipes are left alone. */
-static int open_module(const struct tidemark_module *module, const char *path, pid_t pid, struct stat *st)
+/* Open a module's file as the process sees it. Devices and pipes are left alone. A build-id tells the analyzer whether it
+ * is the right file; without one, it is right as long as the process's own was not replaced. */
+static int open_module(
+    const struct tidemark_module *module, const char *path, pid_t pid, struct stat *st, bool *is_gone)
 {
 	char full[4200];
 	int fd = -1, flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -95,11 +98,15 @@ static int open_module(const struct tidemark_module *module, const char *path, p
 		return -1;
 	if (pid > 0) {
 		snprintf(full, sizeof(full), "/proc/%d/root%s", (int)pid, path);
-		fd = open(full, flags);
+		if (module->build_id_bytes)
+			fd = open(full, flags);
 		if (fd < 0)
-			fd = procfs_open_mapped(pid, module->start);
+			fd = procfs_open_mapped(pid, module->start, is_gone);
+		*is_gone &= !module->build_id_bytes;
+		if (fd < 0 && !*is_gone)
+			fd = open(full, flags);
 	}
-	if (fd < 0)
+	if (fd < 0 && !*is_gone)
 		fd = open(path, flags);
 	if (fd < 0)
 		return -1;
@@ -121,7 +128,8 @@ uint32_t symbolizer_module(const struct tidemark_module *module, const char *pat
 	for (uint32_t i = 1; i < sym.n_modules && module->build_id_bytes; i++)
 		if (sym.modules[i].path == name && same_build(&sym.modules[i], module))
 			return i;
-	int fd = open_module(module, path, pid, &st);
+	bool is_gone = false;
+	int fd = open_module(module, path, pid, &st, &is_gone);
 	for (uint32_t i = 1; i < sym.n_modules; i++) {
 		const struct asked_module *m = &sym.modules[i];
 		if (m->path != name || !same_build(m, module) || m->device != st.st_dev || m->inode != st.st_ino)
@@ -136,7 +144,7 @@ uint32_t symbolizer_module(const struct tidemark_module *module, const char *pat
 		return 0;
 	}
 	struct asked_module *m = &sym.modules[sym.n_modules];
-	*m = (struct asked_module){.path = name, .fd = fd, .device = st.st_dev, .inode = st.st_ino};
+	*m = (struct asked_module){.path = name, .fd = fd, .device = st.st_dev, .inode = st.st_ino, .is_gone = is_gone};
 	memcpy(m->build_id, module->build_id, sizeof(m->build_id));
 	m->build_id_bytes = module->build_id_bytes;
 	return sym.n_modules++;
@@ -325,7 +333,7 @@ static void send_module(uint32_t number)
 	resolver_put_word(to, "module");
 	resolver_put_number(to, "%llu", number);
 	resolver_put_field(to, hex);
-	resolver_put_field(to, m->fd >= 0 ? path : name);
+	resolver_put_field(to, m->fd >= 0 ? path : m->is_gone ? "/dev/null" : name);
 	resolver_put_field(to, name);
 	resolver_end_line(to);
 }
