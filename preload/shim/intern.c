@@ -213,61 +213,49 @@ static uint32_t find_child(struct tidemark_node *parent, uint64_t word, uint32_t
 }
 
 /* For frames that are not in a list. */
-static uint32_t find_or_insert(uint32_t parent, uint64_t word, uint64_t hash)
+static uint32_t find_or_insert(uint32_t parent, uint64_t word, uint64_t hash, bool *is_new)
 {
 	uint32_t id = intern_find(hash);
 	if (id || (id = make_node(word, parent)) == 0)
 		return id;
+	*is_new = true;
 	return insert(hash, id);
 }
 
 /* A list changes by compare-and-swap of its first, and only while it is short: so whoever finds it long has seen all of
  * it. A node that is made here while another thread makes the same stays unused. */
-uint32_t intern_child(uint32_t parent, uint64_t word, uint64_t hash)
+uint32_t intern_child(uint32_t parent, uint64_t word, uint64_t hash, bool *is_new)
 {
 	struct tidemark_node *above = node_at(parent);
 	uint32_t made = 0, first, n;
 	if (parent == 0 || !above)
-		return above ? find_or_insert(parent, word, hash) : 0;
+		return above ? find_or_insert(parent, word, hash, is_new) : 0;
 	for (;;) {
 		uint32_t id = find_child(above, word, &first, &n);
 		if (id)
 			return id;
 		if (n >= MAX_CHILDREN)
-			return find_or_insert(parent, word, hash);
+			return find_or_insert(parent, word, hash, is_new);
 		if (!made && (made = make_node(word, parent)) == 0)
 			return 0;
 		node_at(made)->sibling = first;
 		if (atomic_compare_exchange_strong_explicit(
 		        &above->child, &first, made, memory_order_release, memory_order_relaxed))
-			return made;
+			return *is_new = true, made;
 	}
 }
 
-void intern_remember(uint64_t hash, uint32_t id)
-{
-	insert(hash, id);
-}
-
-uint32_t intern_add(const uint64_t *words, uint32_t n, uint64_t seed)
+uint32_t intern_add(const uint64_t *words, uint32_t n, uint64_t seed, bool *is_new)
 {
 	uint64_t hash = seed;
 	uint32_t id = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		hash = intern_extend(hash, words[i]);
-		if ((id = intern_child(id, words[i], hash)) == 0)
+		if ((id = intern_child(id, words[i], hash, is_new)) == 0)
 			return 0;
 	}
-	intern_remember(hash, id);
+	insert(hash, id);
 	return id;
-}
-
-uint32_t intern_outer(uint32_t id, uint32_t n)
-{
-	const struct tidemark_node *node;
-	for (; n > 0 && id && (node = node_at(id)); n--)
-		id = node->parent;
-	return n == 0 ? id : 0;
 }
 
 int intern_init(void)

@@ -2,10 +2,10 @@
  * ids. Called at the end of every walk, on all threads and processes that share the memory; lock-free. The collector
  * reads the nodes directly.
  *
- * A stack that was captured before is found by its hash. One that is new goes down the trie, from a frame that is known
- * to be there: a node has a list of its children, and nodes of one stack are made side by side, so this touches little
- * memory. A node with many children has the rest of them in the hash table, too; so have the outermost frames, because
- * the hash tells what modules the addresses below belong to (modules_seed).
+ * A stack is found down the trie, from a frame that is known to be there: a node has a list of its children, and nodes
+ * of one stack are made side by side, so this touches little memory. A node with many children has the rest of them in
+ * the hash tables; so have the outermost frames, because the hash tells what modules the addresses below belong to
+ * (modules_seed). Whole stacks are there, too, if they came from a walk that knew no frame of the trie.
  *
  * A frame word is the frame's address with its TIDEMARK_NODE_* flags in the top byte. The hash of a stack is a
  * polynomial over the mixed words of its frames, root first, starting with modules_seed: so it can be continued at the
@@ -13,6 +13,7 @@
 #ifndef INTERN_H
 #define INTERN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define INTERN_FLAGS_SHIFT 56
@@ -38,21 +39,15 @@ static inline uint64_t intern_extend(uint64_t hash, uint64_t word)
 /* In the constructor. returns: 0, or -1 when the areas cannot be used */
 int intern_init(void);
 
-/* The stack with this hash; 0 when it was not captured (yet). cost: one or two cache misses */
+/* The stack with this hash; 0 when intern_add did not add it (yet). cost: one or two cache misses */
 uint32_t intern_find(uint64_t hash);
 
-/* The node for one more frame below parent (0: an outermost frame), made if there is none. hash: of the stack with that
- * frame. returns: 0 when there is no room */
-uint32_t intern_child(uint32_t parent, uint64_t word, uint64_t hash);
+/* The node for one more frame below parent (0: an outermost frame), made if there is none: then is_new is set. hash: of
+ * the stack with that frame. returns: 0 when there is no room */
+uint32_t intern_child(uint32_t parent, uint64_t word, uint64_t hash, bool *is_new);
 
-/* Let intern_find find a stack. Without room for it, it remains a stack that is looked for by its frames. */
-void intern_remember(uint64_t hash, uint32_t id);
-
-/* The stack of n words, root first, which intern_find did not find. seed: hash of the empty stack.
- * returns: 0 when there is no room */
-uint32_t intern_add(const uint64_t *words, uint32_t n, uint64_t seed);
-
-/* The n-th frame outwards from a node. */
-uint32_t intern_outer(uint32_t id, uint32_t n);
+/* The stack of n words, root first, which intern_find did not find, and will from now on. seed: hash of the empty stack.
+ * is_new: set when it was not even in the trie. returns: 0 when there is no room */
+uint32_t intern_add(const uint64_t *words, uint32_t n, uint64_t seed, bool *is_new);
 
 #endif

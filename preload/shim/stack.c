@@ -197,14 +197,14 @@ static uint32_t collect(struct stack_state *s)
 	return n;
 }
 
-/* Count a stack that was new. */
-static uint32_t count_new(const struct unwind_walk *w, uint32_t id)
+/* Count a stack that was not there, and what is not whole in it. */
+static uint32_t count_capture(const struct unwind_walk *w, uint32_t id, bool is_new)
 {
 	if (id == 0)
 		count(&proc_self->lost_stacks);
-	else if (w->broken)
+	if (is_new && w->broken)
 		count(&proc_self->broken_stacks);
-	if (is_cut(w))
+	if (is_new && is_cut(w))
 		count(&proc_self->cut_stacks);
 	return id;
 }
@@ -221,8 +221,9 @@ static uint32_t intern_walk(struct stack_state *s)
 	uint64_t seed = seed_now(), hash = seed;
 	for (uint32_t i = 0; i < n; i++)
 		hash = intern_extend(hash, s->words[i]);
+	bool is_new = false;
 	uint32_t id = intern_find(hash);
-	return id ? id : count_new(&s->walk, intern_add(s->words, n, seed));
+	return id ? id : count_capture(&s->walk, intern_add(s->words, n, seed, &is_new), is_new);
 }
 
 static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
@@ -257,21 +258,21 @@ static void judge(struct stack_state *s)
 	s->n_new_frames = s->n_frames = 0;
 }
 
-/* Add the trail to the trie, below what it shares with the stack that it was before. */
-static __attribute__((noinline)) uint32_t add_trail(struct stack_state *s)
+/* The node of the trail: down the trie from the frame where the walk joined it. is_new: set when it was made */
+static __attribute__((noinline)) uint32_t find_trail(struct stack_state *s, bool *is_new)
 {
 	struct recall *r = s->recall;
-	uint32_t n = r->n_shared;
-	uint32_t id = n > 0 ? intern_outer(r->node, r->node_n - n) : 0;
-	if (id == 0) {
-		n = 0;
-		id = r->broken ? stack_special(TIDEMARK_NODE_BROKEN) : 0;
+	uint32_t n = (uint32_t)(s->walk.join + 1), id = 0;
+	while (n > 0 && (id = r->frames[n - 1].node) == 0)
+		n--;
+	if (n == 0 && r->broken)
+		id = stack_special(TIDEMARK_NODE_BROKEN);
+	for (; n < r->n; n++) {
+		if ((id = intern_child(id, r->frames[n].word, r->frames[n].hash, is_new)) == 0)
+			break;
+		r->frames[n].node = id;
 	}
-	for (; n < r->n; n++)
-		if ((id = intern_child(id, r->frames[n].word, r->frames[n].hash)) == 0)
-			return count_new(&s->walk, 0);
-	intern_remember(r->frames[n - 1].hash, id);
-	return count_new(&s->walk, id);
+	return id;
 }
 
 /* Walk with the trail. */
@@ -295,14 +296,11 @@ static uint32_t capture_by_trail(struct stack_state *s, uint64_t pc, uint64_t sp
 	judge(s);
 	if (!recall_add(r, w, seed_now()) || r->n > 2 * w->half)
 		return intern_walk(s);
-	uint32_t id = intern_find(r->frames[r->n - 1].hash);
-	if (!id)
-		id = add_trail(s);
-	else
-		recall_remember(r, id); /* a stack that comes a second time may come again; most come once */
-	if (id)
-		recall_set_node(r, id);
-	return id;
+	bool is_new = false;
+	uint32_t id = find_trail(s, &is_new);
+	if (id && !is_new)
+		recall_remember(r); /* a stack that comes a second time may come again; most come once */
+	return count_capture(w, id, is_new);
 }
 
 static __attribute__((noinline)) uint32_t capture(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
@@ -343,7 +341,8 @@ uint32_t stack_special(uint32_t flags)
 	uint64_t word = intern_word(0, flags);
 	uint64_t hash = intern_extend(seed_now(), word);
 	uint32_t id = intern_find(hash);
-	return id ? id : intern_child(0, word, hash);
+	bool is_new = false;
+	return id ? id : intern_child(0, word, hash, &is_new);
 }
 
 void stack_unloaded(void)

@@ -32,7 +32,6 @@ void recall_reset(struct recall *r)
 {
 	r->n = 0;
 	r->n_checks = 0;
-	r->node = r->node_n = r->n_shared = 0;
 	memset(r->index, 0, sizeof(r->index));
 	memset(r->lines, 0, sizeof(r->lines));
 }
@@ -115,6 +114,7 @@ static void add_frame(struct recall *r, const struct unwind_frame *f, uint64_t h
 	known->bp = f->bp;
 	known->hash = intern_extend(hash, f->word);
 	known->n_checks = (uint16_t)r->n_checks;
+	known->node = 0;
 	r->n++;
 }
 
@@ -140,13 +140,10 @@ bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed)
 		if (i == 0)
 			return false;
 		add_root(r, w, &w->frames[--i], seed);
-		r->n_shared = 0;
 	} else {
 		r->n = (uint32_t)w->join + 1;
 		r->n_checks = r->frames[w->join].n_checks;
 	}
-	if (r->n_shared > r->n)
-		r->n_shared = r->n;
 	while (i > 0 && r->n < RECALL_FRAMES && r->n_checks + 3 <= RECALL_CHECKS) {
 		i--;
 		add_frame(r, &w->frames[i], r->frames[r->n - 1].hash);
@@ -200,7 +197,7 @@ static uint32_t write_shape(struct recall *r, const struct unwind_known *leaf, u
 	return far > UINT16_MAX ? 0 : unit;
 }
 
-void recall_remember(struct recall *r, uint32_t node)
+void recall_remember(struct recall *r)
 {
 	const struct unwind_known *leaf = &r->frames[r->n - 1];
 	uint64_t pc = leaf->word & TIDEMARK_ADDRESS_MASK;
@@ -215,7 +212,7 @@ void recall_remember(struct recall *r, uint32_t node)
 	else
 		r->head = unit; /* it is there */
 	put_first(set, i);
-	add_node(r, recall_hash(shape_at(r, set[0]), leaf->bp), node);
+	add_node(r, recall_hash(shape_at(r, set[0]), leaf->bp), leaf->node);
 }
 
 static struct {

@@ -61,9 +61,6 @@ struct recall {
 	uint32_t n; /* frames */
 	uint32_t n_checks;
 	bool broken;
-	uint32_t node; /* of the last trail that had one, of node_n frames; 0: none */
-	uint32_t node_n;
-	uint32_t n_shared; /* outermost frames that the trail still has in common with that */
 	struct unwind_known frames[RECALL_FRAMES];
 	struct recall_check checks[RECALL_CHECKS];
 	/* The memo. The index finds a shape by pc and sp. */
@@ -153,14 +150,7 @@ int32_t recall_verify(const struct recall *r, uint64_t sp);
  * returns: true when all of it is there; then the leaf is frames[n-1] */
 bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed);
 
-/* The trail's node. */
-static inline void recall_set_node(struct recall *r, uint32_t node)
-{
-	r->node = node;
-	r->node_n = r->n_shared = r->n;
-}
-
-/* The trail's node is known: remember the whole walk. */
-void recall_remember(struct recall *r, uint32_t node);
+/* The node of the trail's leaf is known: remember the whole walk. */
+void recall_remember(struct recall *r);
 
 #endif

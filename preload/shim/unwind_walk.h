@@ -38,6 +38,7 @@ struct unwind_known {
 	uint16_t n_checks; /* slots of memory, in the order of the remembered list, that the way from here to the root
 	                      read */
 	uint16_t bp_live;  /* 1: the way depends on bp */
+	uint32_t node;     /* of the stack from the root to this frame; 0: not looked up */
 };
 
 struct unwind_walk {
