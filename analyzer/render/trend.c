@@ -111,7 +111,7 @@ struct trend_range trend_range(const struct history_series *s, size_t first)
 		low = 0;
 	if (low == high)
 		high = low + 1;
-	struct trend_range range = {.step = round_step(high - low, 4)};
+	struct trend_range range = {.step = fmax(round_step(high - low, 4), 1)}; /* labels are whole */
 	range.low = floor(low / range.step) * range.step;
 	range.high = ceil(high / range.step) * range.step;
 	return range;
