@@ -90,13 +90,14 @@ double batches_difference(struct batches a, struct batches b, double *error)
 	return batches_mean(a) - batches_mean(b);
 }
 
-/* Bytes of batches of unequal length are taken in proportion: what is constant then differs by rounding. */
-#define ROUNDING 1e-9
+/* Less than this part of the mean is nobody's decline: operations in flight at the border of two halves, and the rounding
+ * of bytes that are taken in proportion, make as much. */
+#define SLIGHT 0.005
 
-bool batches_decline(struct batches b)
+bool batches_decline(struct batches b, double errors)
 {
 	double error, d = batches_difference(batches_first_half(b), batches_second_half(b), &error);
-	return d > 2 * error && d > ROUNDING * batches_mean(b);
+	return d > errors * error && d > SLIGHT * batches_mean(b);
 }
 
 /* t times the standard error of the mean, with fewer effective batches when neighbours are correlated. */

@@ -39,8 +39,8 @@ size_t batches_nonzero(struct batches b);
 /* mean(a) - mean(b) and its standard error; both 0 when either has fewer than two values. */
 double batches_difference(struct batches a, struct batches b, double *error);
 
-/* The first half lies above the second by more than two standard errors. */
-bool batches_decline(struct batches b);
+/* The first half lies above the second by more than so many standard errors, and not just by a trifle. */
+bool batches_decline(struct batches b, double errors);
 
 /* cost: O(n), plus a bisection when most batches are empty */
 struct bounds batches_bounds(struct batches b);

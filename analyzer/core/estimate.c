@@ -222,18 +222,34 @@ static bool fewer(const double counts[2])
 	return counts[0] - counts[1] > Z99 * sqrt(counts[0] + counts[1]);
 }
 
-/* Fewer operations alone are no sign: those of several threads that fall between the same two completions count as one,
- * and how often that happens drifts with the threads. */
+/* The whole, or what came after the warm-up. */
+static bool declines(struct batches all, struct batches later, double errors)
+{
+	return batches_decline(all, errors) || batches_decline(later, errors);
+}
+
+/* What fills takes fewer and fewer blocks. Fewer bytes in as many blocks are a matter of sizes: chance, unless the decline is
+ * beyond it. Fewer operations alone are no sign either: those of several threads that fall between the same two completions
+ * count as one, and how often that happens drifts with the threads. */
+static bool fills(const struct run *r, size_t end, const struct spread *s)
+{
+	struct batches all = {r->bytes, end}, later = batches_slice(all, r->plan->warm, end);
+	struct batches blocks = {r->blocks, end}, later_blocks = batches_slice(blocks, r->plan->warm, end);
+	if (fewer(s->blocks) && fewer(s->events))
+		return true;
+	if (fewer(s->blocks) || declines(blocks, later_blocks, 2))
+		return declines(all, later, 2);
+	return declines(all, later, 3);
+}
+
 static enum rate_class classify(const struct run *r, size_t end, bool settled, const struct spread *s)
 {
-	struct batches all = {r->bytes, end}, y = batches_slice(all, r->plan->warm, end);
+	struct batches y = {r->bytes + r->plan->warm, end - r->plan->warm};
 	if (!settled)
 		return RATE_TURNOVER;
 	if (batches_nonzero(y) < POOL_MAX_BATCHES)
 		return RATE_ONCE;
-	if (batches_decline(all) || batches_decline(y) || (fewer(s->events) && fewer(s->blocks)))
-		return RATE_FILLING;
-	return RATE_STEADY;
+	return fills(r, end, s) ? RATE_FILLING : RATE_STEADY;
 }
 
 /* Sparse is a word for people; the group is that of the steady. */

@@ -99,9 +99,13 @@ def halves(y):
     return y[:len(y) // 2], y[len(y) // 2:]
 
 
-def declines(y):
-    d, error = difference(*halves(y))
-    return d > 2 * error and d > 1e-9 * y.mean()  # less is rounding
+def declines(y, warm, errors):
+    """The whole, or what came after the warm-up."""
+    for part in (y, y[warm:]):
+        d, error = difference(*halves(part))
+        if d > errors * error and d > .005 * part.mean():  # less is nobody's decline
+            return True
+    return False
 
 
 def fewer(times, middle):
@@ -196,11 +200,12 @@ class Reading:
         return group
 
     def classify(self, chosen, group, end):
-        y = group.bytes[self.plan.warm:]
-        if int((y > 0).sum()) < 3:
+        warm = self.plan.warm
+        if int((group.bytes[warm:] > 0).sum()) < 3:
             return "once"
         ops, middle = self.birth[chosen].astype(int), end * self.plan.batch_ops / 2
-        if declines(group.bytes) or declines(y) or (fewer(np.unique(ops), middle) and fewer(ops, middle)):
+        rarer = fewer(ops, middle) or declines(group.blocks, warm, 2)
+        if (fewer(ops, middle) and fewer(np.unique(ops), middle)) or declines(group.bytes, warm, 2 if rarer else 3):
             return "filling"
         return "steady"
 
