@@ -223,7 +223,10 @@ static uint32_t intern_walk(struct stack_state *s)
 		hash = intern_extend(hash, s->words[i]);
 	bool is_new = false;
 	uint32_t id = intern_find(hash);
-	return id ? id : count_capture(&s->walk, intern_add(s->words, n, seed, &is_new), is_new);
+	if (id)
+		return id;
+	id = intern_add(s->words, n, seed, &is_new);
+	return count_capture(&s->walk, id, is_new);
 }
 
 static void walk(struct stack_state *s, uint64_t pc, uint64_t sp, uint64_t bp)
