@@ -242,6 +242,14 @@ static int wait_ready(struct drive *drive, struct err *err)
 	}
 }
 
+static int connect_marker(struct drive *drive, struct err *err)
+{
+	drive->marker = session_connect(drive->recording.session.name, err);
+	if (drive->marker == TIDEMARK_ERR_NOT_FOUND)
+		return collector_gone(drive, err);
+	return drive->marker < 0 ? drive->marker : 0;
+}
+
 int drive_start(struct drive *drive, const struct drive_options *options, struct err *err)
 {
 	*drive = (struct drive){.options = options, .load_options = options->load};
@@ -258,10 +266,8 @@ int drive_start(struct drive *drive, const struct drive_options *options, struct
 	if (!result)
 		result = wait_ready(drive, err);
 	if (!result)
-		result = drive->marker = session_connect(drive->recording.session.name, err);
-	if (result == TIDEMARK_ERR_NOT_FOUND)
-		result = collector_gone(drive, err);
-	if (result >= 0)
+		result = connect_marker(drive, err);
+	if (!result)
 		result = load_start(&drive->load, &drive->load_options, err);
 	return result;
 }

@@ -28,7 +28,7 @@ struct connection {
 	int fd;
 	struct ucred peer;
 	bool closed;
-	bool has_spoken;
+	bool is_awaited; /* it started us, and has yet to say what for */
 	bool is_root; /* sent ROOT */
 	pid_t root_pid;
 	bool has_status, has_swept; /* STATUS came; everything that was sent before it is taken in */
@@ -222,7 +222,7 @@ static void read_connection(struct connection *c)
 			return;
 		}
 		int n_fds = take_descriptors(&header, fds);
-		c->has_spoken = true;
+		c->is_awaited = false;
 		bool good = n == sizeof(message) && message.magic == TIDEMARK_SESSION_MAGIC &&
 		            message.version == TIDEMARK_SESSION_VERSION;
 		if (good)
@@ -299,6 +299,7 @@ static void accept_all(void)
 			last = &(*last)->next;
 		*last = c;
 		control.n_connections++;
+		c->is_awaited = !control.contacted;
 		control.contacted = true;
 		read_connection(c);
 		if (!c->closed) /* most have said all they will */
@@ -459,7 +460,7 @@ bool control_is_over(void)
 	bool is_held = false;
 	uint64_t now = drain_state.now_ns;
 	for (struct connection *c = control.connections; c; c = c->next)
-		is_held |= c->is_root || !c->has_spoken; /* who starts a program may be slow at it */
+		is_held |= c->is_root || c->is_awaited;
 	if (is_held || control_images || events_lingering() || !writer_is_idle()) {
 		control.quiet_since_ns = 0;
 		return false;
