@@ -29,7 +29,7 @@ struct connection {
 	struct ucred peer;
 	bool closed;
 	bool is_awaited; /* it started us, and has yet to say what for */
-	bool is_root; /* sent ROOT */
+	bool is_root;    /* sent ROOT */
 	pid_t root_pid;
 	bool has_status, has_swept; /* STATUS came; everything that was sent before it is taken in */
 	bool is_answered;
