@@ -40,11 +40,6 @@ struct bisect {
 	char expected[16]; /* the exit status that the program has at GOOD; "" before that is known */
 };
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 /* --- child processes --- */
 
 static volatile sig_atomic_t child_pid, interrupted;
@@ -329,7 +324,7 @@ static int resolve(const char *name, char **id, struct err *err)
 {
 	char *commit = NULL;
 	if (asprintf(&commit, "%s^{commit}", name) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	const char *const question[] = {"rev-parse", "--verify", "--quiet", "--end-of-options", commit, NULL};
 	int status = git_ask(question, id, err);
 	free(commit);

@@ -49,7 +49,7 @@ static int find_rows(struct diff_report *d, struct err *err)
 {
 	d->rows = calloc(d->stacks->n_rows + 1, sizeof(*d->rows));
 	if (!d->rows)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	for (size_t i = 0; i < d->stacks->n_rows; i++) {
 		const struct stack_row *row = &d->stacks->rows[i];
 		int64_t delta =

@@ -49,7 +49,7 @@ static int take_gate(struct drive_command *command, int argc, char **argv, struc
 	command->gate_argc = has_gate ? end - first : 1;
 	command->gate_argv = calloc((size_t)command->gate_argc + 1, sizeof(*command->gate_argv));
 	if (!command->gate_argv)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	memcpy(command->gate_argv, argv + first, (size_t)(end - first) * sizeof(*argv));
 	command->gate_argv[0] = name;
 	memmove(argv + first, argv + end, (size_t)(argc - end + 1) * sizeof(*argv));

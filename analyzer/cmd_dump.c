@@ -308,7 +308,7 @@ static int dump_all(struct dump *dump, const struct dump_options *options, struc
 		if (options->events)
 			dump_block(dump, block);
 		else if (keep_marks(dump, block) < 0) {
-			result = err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+			result = err_memory(err);
 			break;
 		}
 		progress_show(&progress, dump->trace->read_bytes, dump->trace->file_bytes);

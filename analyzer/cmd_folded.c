@@ -17,11 +17,6 @@ struct folded_report {
 	bool offsets;
 };
 
-static int out_of_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 static int print_text(const struct folded_report *f, struct err *err)
 {
 	const struct frame_view **frames = NULL;
@@ -39,7 +34,7 @@ static int print_text(const struct folded_report *f, struct err *err)
 	}
 	free(frames);
 	folded_release(&folded);
-	return result ? out_of_memory(err) : 0;
+	return result ? err_memory(err) : 0;
 }
 
 /* One stack: its names as the folded text has them, root first. */

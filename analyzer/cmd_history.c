@@ -524,7 +524,7 @@ static int run(int n, char **argv, struct history_options *o, struct err *err)
 	if (!result && !o->db) {
 		o->db = o->default_db = history_default_path(verb == VERB_ADD);
 		if (!o->db)
-			result = err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+			result = err_memory(err);
 	}
 	if (!result && verb == VERB_ADD)
 		return add(argv + 2, (size_t)n - 1, o, err);

@@ -75,7 +75,7 @@ static int find_top(struct summary_report *s, struct err *err)
 	s->top_leaks = calloc(s->leaks.n_items + 1, sizeof(struct leak *));
 	s->top_peaks = calloc(s->stacks->n_rows + 1, sizeof(struct stack_row *));
 	if (!s->top_leaks || !s->top_peaks)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	for (size_t i = 0; i < s->leaks.n_items && n_leaks < s->n_top; i++)
 		if (s->leaks.items[i].kind == LEAK_PROGRAM)
 			s->top_leaks[n_leaks++] = &s->leaks.items[i];

@@ -111,7 +111,7 @@ static int print_text(const struct report *report, struct err *err)
 	}
 	if (p->n_marks > TEXT_MARKS)
 		printf("  and %u more; --json lists all\n", p->n_marks - TEXT_MARKS);
-	return result ? err_set(err, TIDEMARK_ERR_MEMORY, "out of memory") : 0;
+	return result ? err_memory(err) : 0;
 }
 
 /* --- CSV --- */
@@ -216,7 +216,7 @@ static int write_file(const struct report *report, const char *path, bool pictur
 	bool failed = *path && (ferror(out) | fclose(out));
 	if (failed)
 		return err_errno(err, "cannot write '%s'", path);
-	return result ? err_set(err, TIDEMARK_ERR_MEMORY, "out of memory") : 0;
+	return result ? err_memory(err) : 0;
 }
 
 static bool to_stdout(const char *path)

@@ -74,7 +74,7 @@ static int add_suppressions(struct gate_command *c, struct err *err)
 	struct option_list *list = &c->report.suppression_files;
 	const char **grown = realloc(list->items, (list->n_items + c->config.n_suppressions + 1) * sizeof(*grown));
 	if (!grown)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	list->items = grown;
 	for (size_t i = 0; i < c->config.n_suppressions; i++)
 		list->items[list->n_items++] = c->config.suppressions[i];
@@ -354,7 +354,7 @@ int gate_command_new(struct gate_command **out, int argc, char **argv, struct er
 {
 	struct gate_command *c = *out = calloc(1, sizeof(*c));
 	if (!c)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	gate_config_init(&c->config);
 	int n = parse(c, argc, argv, err);
 	int result = n < 0 ? n : prepare(c, err);

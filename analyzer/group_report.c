@@ -87,11 +87,6 @@ static void add_sum(struct leak_sum *to, const struct leak_sum *from)
 	to->bytes += from->bytes;
 }
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 /* Orders groups and their sums together: the sums lie by index. */
 struct ordered {
 	struct group group;
@@ -132,16 +127,16 @@ int group_leaks_collect(struct group_leaks *g, const struct stacks *stacks, cons
 {
 	g->sums = calloc(leaks->n_items + 1, sizeof(*g->sums));
 	if (!g->sums)
-		return no_memory(err);
+		return err_memory(err);
 	for (size_t i = 0; i < leaks->n_items; i++) {
 		const struct leak *leak = &leaks->items[i];
 		size_t at = groups_add_row(&g->groups, stacks, leak->row);
 		if (at == SIZE_MAX)
-			return no_memory(err);
+			return err_memory(err);
 		struct leak_sum sum = {1, leak->row->sums[0].live_blocks, leak->row->sums[0].live_bytes};
 		add_sum(&g->sums[at][leak->kind], &sum);
 	}
-	return order_leaks(g) < 0 ? no_memory(err) : 0;
+	return order_leaks(g) < 0 ? err_memory(err) : 0;
 }
 
 void group_leaks_release(struct group_leaks *g)

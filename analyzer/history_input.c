@@ -15,11 +15,6 @@
 #include "launch/git.h"
 #include "measuring.h"
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 /* --- runs --- */
 
 static void release_run(struct history_run *run)
@@ -137,7 +132,7 @@ static int add_document(
 		    json_array_size(sessions) == n_sessions ? text_of(json_array_get(sessions, i), "id") : NULL;
 		struct history_run *run = new_run(input, benchmark ? benchmark : program, id, json_array_size(metrics));
 		if (!run || add_metrics(run, metrics, i, n_sessions) < 0)
-			return no_memory(err);
+			return err_memory(err);
 		if (!run->n_figures)
 			return err_set(err, TIDEMARK_ERR_CORRUPT, "'%s' holds no figures", path);
 	}
@@ -176,7 +171,7 @@ static int add_session(
 		if (isfinite(figure.value) && add_figure(run, &figure) < 0)
 			run = NULL;
 	}
-	return run ? 0 : no_memory(err);
+	return run ? 0 : err_memory(err);
 }
 
 static int read_recordings(
@@ -225,7 +220,7 @@ int history_input_read(
 {
 	const char **recordings = calloc(n_paths + 1, sizeof(*recordings));
 	size_t n_recordings = 0;
-	int result = recordings ? 0 : no_memory(err);
+	int result = recordings ? 0 : err_memory(err);
 	for (size_t i = 0; i < n_paths && result >= 0; i++) {
 		result = is_document(paths[i], err);
 		if (result > 0)
@@ -305,7 +300,7 @@ int commit_find(struct commit_text *commit, const char *name, struct err *err)
 	commit->unknown = in_work_tree();
 	commit->text = strdup(name);
 	commit->commit = (struct history_commit){.id = commit->text, .subject = "", .time = time(NULL)};
-	return commit->text ? 0 : no_memory(err);
+	return commit->text ? 0 : err_memory(err);
 }
 
 void commit_release(struct commit_text *commit)

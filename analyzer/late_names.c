@@ -30,15 +30,14 @@ int resolver_new(struct resolver **out, const struct resolver_options *options, 
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
 	if (!resolver)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	struct symbols_options wanted = {.sysroot = options->sysroot,
 	    .debug_dirs = options->debug_dirs,
 	    .n_debug_dirs = options->n_debug_dirs,
 	    .search_debug_files = !options->no_debug_files,
 	    .use_debuginfod = !options->no_debug_files};
 	resolver->sysroot = strdup(options->sysroot ? options->sysroot : "");
-	int result = resolver->sysroot ? symbols_new(&resolver->symbols, &wanted, err)
-	                               : err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+	int result = resolver->sysroot ? symbols_new(&resolver->symbols, &wanted, err) : err_memory(err);
 	if (result < 0) {
 		resolver_free(resolver);
 		return result;

@@ -91,7 +91,7 @@ static int collect(struct op_sums_by_group *g, struct op_report *r, const struct
 		qsort(g->sums, g->groups.n_items, sizeof(*g->sums), compare);
 	if (result)
 		release(g);
-	return result < 0 ? err_set(err, TIDEMARK_ERR_MEMORY, "out of memory") : 0;
+	return result < 0 ? err_memory(err) : 0;
 }
 
 static const char *rate_text_of(char text[SIZE_TEXT_BYTES], double bytes)

@@ -18,7 +18,7 @@ static int name_stacks(struct op_report *r, uint32_t index, struct err *err)
 	file->rows = (struct profile){
 	    .trace = trace, .rows = calloc(trace->n_nodes, sizeof(*file->rows.rows)), .n_rows = trace->n_nodes};
 	if (!file->rows.rows)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	for (uint32_t i = 0; i < trace->n_nodes; i++)
 		file->rows.rows[i].allocations = 1;
 	int result = stacks_new(&file->stacks, STACKS_EXACT, err);

@@ -65,7 +65,7 @@ static int read_profile(struct report *report, const char *path, const struct re
 {
 	char *what = NULL;
 	if (asprintf(&what, "reading '%s'", path) < 0)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	struct progress progress;
 	progress_init(&progress, what);
 	struct profile_options wanted = {.n_points = window->n_points,

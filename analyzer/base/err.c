@@ -31,3 +31,8 @@ int err_errno(struct err *err, const char *format, ...)
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(number));
 	return TIDEMARK_ERR_SYSTEM;
 }
+
+int err_memory(struct err *err)
+{
+	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+}

@@ -27,4 +27,7 @@ int err_set(struct err *err, int code, const char *format, ...) __attribute__((f
 /* As err_set with ": " and the text of errno appended; the code is TIDEMARK_ERR_SYSTEM. */
 int err_errno(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Memory is short: the code is TIDEMARK_ERR_MEMORY. */
+int err_memory(struct err *err);
+
 #endif

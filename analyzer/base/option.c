@@ -62,7 +62,7 @@ static const struct option *find_letter(const struct option_table *table, char l
 static int push_text(struct option_list *list, const char *text, struct err *err)
 {
 	if (ARRAY_RESERVE(list->items, list->capacity, list->n_items + 1) < 0)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	list->items[list->n_items++] = text;
 	return 0;
 }

@@ -22,11 +22,6 @@ static const char *const stack_keys[METRIC_FIXED] = {[METRIC_PEAK_HEAP] = "peak_
     [METRIC_TEMPORARY] = "temporary_allocations"};
 static const char rate_key[] = "leaked_bytes_per_100";
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 void baseline_release(struct baseline *b)
 {
 	for (size_t i = 0; i < b->n_metrics; i++)
@@ -197,7 +192,7 @@ int baseline_make(struct baseline *b, const struct measure *measure, struct err 
 	if (!result)
 		return 0;
 	baseline_release(b);
-	return no_memory(err);
+	return err_memory(err);
 }
 
 /* --- to a file --- */
@@ -307,7 +302,7 @@ static int load_metrics(struct baseline *b, json_t *document, const struct loadi
 		metric.low = number_in(value, "low", NAN);
 		metric.high = number_in(value, "high", NAN);
 		if (add_metric(b, name, metric) < 0)
-			return no_memory(l->err);
+			return err_memory(l->err);
 	}
 	return 0;
 }
@@ -328,11 +323,11 @@ static int load_stacks(struct baseline *b, json_t *document, const struct loadin
 			stack.values[kind] = stack_keys[kind] ? number_in(value, stack_keys[kind], 0) : 0;
 		stack.rate = number_in(value, rate_key, 0);
 		if (ARRAY_RESERVE(b->stacks, b->stacks_capacity, b->n_stacks + 1) < 0)
-			return no_memory(l->err);
+			return err_memory(l->err);
 		const char *functions = json_string_value(json_object_get(value, "functions"));
 		stack.functions = strdup(functions ? functions : "");
 		if (!stack.functions)
-			return no_memory(l->err);
+			return err_memory(l->err);
 		b->stacks[b->n_stacks++] = stack;
 	}
 	if (b->n_stacks)
@@ -355,7 +350,7 @@ static int load(struct baseline *b, json_t *document, const struct loading *l)
 	b->program = strdup(program ? program : "");
 	b->n_runs = (uint64_t)number_in(document, "runs", 1);
 	if (!b->program)
-		return no_memory(l->err);
+		return err_memory(l->err);
 	int result = load_metrics(b, document, l);
 	return result < 0 ? result : load_stacks(b, document, l);
 }

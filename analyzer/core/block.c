@@ -104,7 +104,7 @@ static int take_sites(struct trace_private *state, struct err *err)
 	struct trace_block *b = &state->block;
 	uint32_t n = b->n_allocs;
 	if (ARRAY_RESERVE(state->block_sites, state->block_sites_capacity, n) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	for (unsigned i = 0; i < 4; i++) {
 		const uint8_t *plane;
 		if (take_plane(state, TIDEMARK_COLUMN_SITE0 + i, n, &plane, err) < 0)
@@ -173,7 +173,7 @@ static int take_refs(struct trace_private *state, struct err *err)
 	struct trace_block *b = &state->block;
 	uint32_t n = b->n_refs;
 	if (ARRAY_RESERVE(state->old, state->old_capacity, (size_t)n + BLOCK_OLD_PAD) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	const struct column *first = &state->columns.by_id[TIDEMARK_COLUMN_REF0];
 	b->ref_mode = TIDEMARK_REF_AGE;
 	for (unsigned i = 0; i < 8; i++) {
@@ -202,7 +202,7 @@ static int add_step(struct trace_private *state, uint32_t position, uint64_t tic
 {
 	struct trace_block *b = &state->block;
 	if (ARRAY_RESERVE(state->steps, state->steps_capacity, b->n_steps + 1u) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	/* Time never runs backwards for those who use it. */
 	if (tick > state->last_tick)
 		state->last_tick = tick;
@@ -246,7 +246,7 @@ static int take_runs(const struct trace *trace, struct trace_private *state, str
 			return corrupt(err, "the thread runs");
 		covered += run.n_events;
 		if (ARRAY_RESERVE(state->runs, state->runs_capacity, b->n_runs + 1u) < 0)
-			return no_memory(err);
+			return err_memory(err);
 		state->runs[b->n_runs++] = run;
 	}
 	b->runs = state->runs;
@@ -333,7 +333,7 @@ static int take_rares(struct trace *trace, uint64_t start_tick, struct err *err)
 		if (rare.kind == TIDEMARK_RARE_THREAD_NAME)
 			trace->threads[rare.values[0]].name = (uint32_t)rare.values[1];
 		if (ARRAY_RESERVE(state->rares, state->rares_capacity, b->n_rares + 1u) < 0)
-			return no_memory(err);
+			return err_memory(err);
 		if (rare.tick > state->seen_tick)
 			state->seen_tick = rare.tick;
 		state->rares[b->n_rares++] = rare;

@@ -11,7 +11,7 @@ int columns_init(struct columns *columns, struct err *err)
 {
 	memset(columns, 0, sizeof(*columns));
 	columns->unpacker = ZSTD_createDCtx();
-	return columns->unpacker ? 0 : err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+	return columns->unpacker ? 0 : err_memory(err);
 }
 
 void columns_release(struct columns *columns)
@@ -112,7 +112,7 @@ int columns_get(struct columns *columns, unsigned id, const uint8_t **data, uint
 		column->capacity = 0;
 		column->buffer = malloc(need);
 		if (!column->buffer)
-			return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+			return err_memory(err);
 		column->capacity = need;
 	}
 	int result = unpack(columns, column, id, err);

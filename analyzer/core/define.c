@@ -55,10 +55,10 @@ static int take_strings(struct trace *trace, struct cursor *c, struct err *err)
 		    !cursor_bytes(c, length, &bytes))
 			return corrupt(err, "the strings");
 		if (!ROOM(trace->strings, trace->n_strings, state->strings_capacity))
-			return no_memory(err);
+			return err_memory(err);
 		char *copy = string_copy(state, bytes, length);
 		if (!copy)
-			return no_memory(err);
+			return err_memory(err);
 		trace->strings[trace->n_strings++] = copy;
 	}
 	return 0;
@@ -79,7 +79,7 @@ static int take_modules(struct trace *trace, struct cursor *c, struct err *err)
 		memcpy(module.build_id, id, id_bytes);
 		module.build_id_bytes = (uint8_t)id_bytes;
 		if (!ROOM(trace->modules, trace->n_modules, trace->private_state->modules_capacity))
-			return no_memory(err);
+			return err_memory(err);
 		trace->modules[trace->n_modules++] = module;
 	}
 	return 0;
@@ -92,7 +92,7 @@ static int take_threads(struct trace *trace, struct cursor *c, struct err *err)
 		if (!cursor_below(c, UINT32_MAX, &thread.tid) || !cursor_below(c, trace->n_strings, &thread.name))
 			return corrupt(err, "the threads");
 		if (!ROOM(trace->threads, trace->n_threads, trace->private_state->threads_capacity))
-			return no_memory(err);
+			return err_memory(err);
 		trace->threads[trace->n_threads++] = thread;
 	}
 	return 0;
@@ -110,7 +110,7 @@ static int take_frames(struct trace *trace, struct cursor *c, struct err *err)
 		offset += (uint64_t)unzigzag(delta);
 		frame.offset = offset;
 		if (!ROOM(trace->frames, trace->n_frames, trace->private_state->frames_capacity))
-			return no_memory(err);
+			return err_memory(err);
 		trace->frames[trace->n_frames++] = frame;
 	}
 	return 0;
@@ -126,7 +126,7 @@ static int take_nodes(struct trace *trace, struct cursor *parents, struct cursor
 			return corrupt(err, "the nodes");
 		node.parent = trace->n_nodes - (uint32_t)up;
 		if (!ROOM(trace->nodes, trace->n_nodes, trace->private_state->nodes_capacity))
-			return no_memory(err);
+			return err_memory(err);
 		trace->nodes[trace->n_nodes++] = node;
 	}
 	return frames->at == frames->end ? 0 : corrupt(err, "the nodes");
@@ -146,7 +146,7 @@ static int take_sites(struct trace *trace, struct cursor *nodes, struct err *err
 			return corrupt(err, "the sites");
 		site.api = *apis.at++;
 		if (ARRAY_RESERVE(state->sites, state->sites_capacity, state->n_sites + 1u) < 0)
-			return no_memory(err);
+			return err_memory(err);
 		state->sites[state->n_sites++] = site;
 	}
 	return sizes.at == sizes.end && apis.at == apis.end ? 0 : corrupt(err, "the sites");
@@ -162,7 +162,7 @@ static int take_frame_symbols(
 		    !cursor_below(c, trace->n_strings, &symbol.file) || !cursor_below(c, UINT32_MAX, &symbol.line))
 			return corrupt(err, "the symbols");
 		if (!ROOM(trace->symbols, trace->n_symbols, trace->private_state->symbols_capacity))
-			return no_memory(err);
+			return err_memory(err);
 		trace->symbols[trace->n_symbols++] = symbol;
 	}
 	frame->n_symbols = (uint32_t)n;
@@ -239,7 +239,7 @@ int define_meta(struct trace *trace, struct err *err)
 			continue;
 		trace->meta[key] = string_copy(trace->private_state, bytes, length);
 		if (!trace->meta[key])
-			return no_memory(err);
+			return err_memory(err);
 		trace->meta_bytes[key] = length;
 	}
 	return 0;
@@ -269,7 +269,7 @@ int define_init(struct trace *trace, struct err *err)
 	    ARRAY_RESERVE(trace->nodes, s->nodes_capacity, 1) < 0 ||
 	    ARRAY_RESERVE(trace->threads, s->threads_capacity, 1) < 0 ||
 	    ARRAY_RESERVE(trace->symbols, s->symbols_capacity, 1) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	trace->strings[0] = "";
 	trace->n_strings = trace->n_modules = trace->n_frames = trace->n_nodes = trace->n_threads = 1;
 	trace->n_symbols = 0;

@@ -10,11 +10,6 @@
 #include "core/gate_noise.h"
 #include "core/gate_rate.h"
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 const char *verdict_name(enum verdict verdict)
 {
 	static const char *const names[] = {[VERDICT_PASS] = "pass",
@@ -118,7 +113,7 @@ static int judge_size(struct judging *j, enum metric_kind kind, const struct gat
 		return 0;
 	struct gate_check *check = gate_check_add(j, CHECK_BUDGET, "", metric->name);
 	if (!check)
-		return no_memory(j->err);
+		return err_memory(j->err);
 	gate_check_take(check, metric);
 	bool warns = !isnan(limit->target);
 	check->budget = warns ? limit->target : limit->critical;
@@ -209,7 +204,7 @@ static int judge_regression(struct judging *j, const struct baseline_metric *was
 		return 0; /* of a later version */
 	struct gate_check *check = gate_check_add(j, CHECK_REGRESSION, "regression/", was->name);
 	if (!check)
-		return no_memory(j->err);
+		return err_memory(j->err);
 	check->baseline = was->value;
 	if (!metric) {
 		check->metric_kind = was->name[sizeof(rate) - 1] ? METRIC_RATE_OF : METRIC_RATE;
@@ -246,7 +241,7 @@ static int judge_suppressions(struct judging *j, time_t now)
 		struct gate_check *check = gate_check_add(j, CHECK_SUPPRESSION, "suppression/", s->pattern);
 		char hides[METRIC_TEXT_BYTES];
 		if (!check)
-			return no_memory(j->err);
+			return err_memory(j->err);
 		metric_text(hides, METRIC_PROGRAM, (double)s->bytes);
 		if (gate_check_conclude(j, check, VERDICT_FAIL,
 		        "suppression 'leak:%s' (%s:%u%s%s) expired on %s; %s%s%s", s->pattern, s->source, s->line,
@@ -266,7 +261,7 @@ static int judge_wholeness(struct judging *j)
 		return 0;
 	struct gate_check *check = gate_check_add(j, CHECK_RECORDING, "", "recording");
 	if (!check)
-		return no_memory(j->err);
+		return err_memory(j->err);
 	if (missing)
 		return gate_check_conclude(j, check, VERDICT_INCOMPLETE, "%s", missing);
 	for (size_t i = 0; i < m->n_sessions; i++) {
@@ -315,7 +310,7 @@ int gate_judge(struct gate *gate, const struct measure *measure, const struct ga
 {
 	*gate = (struct gate){.measure = measure, .config = config, .baseline = baseline};
 	struct judging judging = {gate, err, calloc(measure->n_sessions, sizeof(double))};
-	int result = judging.values ? judge_all(&judging, now) : no_memory(err);
+	int result = judging.values ? judge_all(&judging, now) : err_memory(err);
 	free(judging.values);
 	if (result < 0) {
 		gate_release(gate);

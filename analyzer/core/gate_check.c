@@ -44,7 +44,7 @@ int gate_check_conclude(struct judging *j, struct gate_check *check, enum verdic
 	if (length >= 0)
 		return 0;
 	check->reason = NULL;
-	return err_set(j->err, TIDEMARK_ERR_MEMORY, "out of memory");
+	return err_memory(j->err);
 }
 
 /* Crumbs beside the culprits are none. */

@@ -15,11 +15,6 @@
 
 static const char size_help[] = "sizes are written 500000, 64k, 500MB, 1.5GiB";
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 void gate_config_init(struct gate_config *config)
 {
 	struct gate_limit none = {NAN, NAN};
@@ -64,7 +59,7 @@ static int set_limit(struct gate_limit *limit, const char *text, const char *wha
 	}
 	char *target = strndup(text, (size_t)(colon - text));
 	if (!target)
-		return no_memory(err);
+		return err_memory(err);
 	int result = set_size(&parsed.target, target, what, err);
 	free(target);
 	if (!result)
@@ -84,10 +79,10 @@ static int add_op(struct gate_config *config, const char *name, size_t length, d
 			return 0;
 		}
 	if (ARRAY_RESERVE(config->ops, config->ops_capacity, config->n_ops + 1) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	char *copy = strndup(name, length);
 	if (!copy)
-		return no_memory(err);
+		return err_memory(err);
 	config->ops[config->n_ops++] = (struct gate_op_budget){copy, budget};
 	return 0;
 }
@@ -118,7 +113,7 @@ static int set_text(char **out, const char *text, struct err *err)
 {
 	char *copy = strdup(text);
 	if (!copy)
-		return no_memory(err);
+		return err_memory(err);
 	free(*out);
 	*out = copy;
 	return 0;
@@ -127,7 +122,7 @@ static int set_text(char **out, const char *text, struct err *err)
 static int add_suppressions(struct gate_config *config, const char *text, struct err *err)
 {
 	if (ARRAY_RESERVE(config->suppressions, config->suppressions_capacity, config->n_suppressions + 1) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	int result = set_text(&config->suppressions[config->n_suppressions], text, err);
 	config->n_suppressions += !result;
 	return result;
@@ -202,7 +197,7 @@ static int set_path(struct gate_config *config, const struct toml_item *item, co
     const char *file, struct err *err)
 {
 	char *full = beside(file, text);
-	int result = full ? gate_config_set(config, item->key, full, what, err) : no_memory(err);
+	int result = full ? gate_config_set(config, item->key, full, what, err) : err_memory(err);
 	free(full);
 	return result;
 }
@@ -316,5 +311,5 @@ int gate_config_find(char **path, struct err *err)
 			return 0;
 		strcat(up, "../");
 	}
-	return asprintf(path, "%s" GATE_CONFIG_FILE, up) < 0 ? no_memory(err) : 0;
+	return asprintf(path, "%s" GATE_CONFIG_FILE, up) < 0 ? err_memory(err) : 0;
 }

@@ -8,11 +8,6 @@
 
 #include "base/size.h"
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 struct votes {
 	size_t n, pass, fail, incomplete;
 	uint64_t needed_ops;
@@ -162,7 +157,7 @@ int gate_rate_budget(struct judging *j, const char *operation, double budget)
 	struct gate_check *check = gate_check_add(j, CHECK_BUDGET, "", name);
 	struct votes votes;
 	if (!check)
-		return no_memory(j->err);
+		return err_memory(j->err);
 	check->metric_kind = operation ? METRIC_RATE_OF : METRIC_RATE;
 	check->budget = check->critical = budget;
 	if (!metric)

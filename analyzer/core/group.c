@@ -18,11 +18,6 @@ struct group_rule {
 	const char *name; /* part of the option's text */
 };
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 /* --- rules --- */
 
 static int set_by(struct groups *g, enum group_by by, unsigned levels, struct err *err)
@@ -40,10 +35,10 @@ static int add_rule(struct groups *g, const char *text, const char *equals, stru
 		return err_set(err, TIDEMARK_ERR_USAGE, "'%s' lacks a %s: --group takes PATTERN=NAME", text,
 		    equals == text ? "pattern" : "name");
 	if (ARRAY_RESERVE(g->rules, g->rules_capacity, g->n_rules + 1) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	char *pattern = strndup(text, (size_t)(equals - text));
 	if (!pattern)
-		return no_memory(err);
+		return err_memory(err);
 	g->rules[g->n_rules++] = (struct group_rule){pattern, equals + 1};
 	return 0;
 }
@@ -358,7 +353,7 @@ int groups_add(struct groups *g, const struct stacks *stacks, struct err *err)
 {
 	for (size_t i = 0; i < stacks->n_rows; i++)
 		if (groups_add_row(g, stacks, &stacks->rows[i]) == SIZE_MAX)
-			return no_memory(err);
+			return err_memory(err);
 	return 0;
 }
 

@@ -64,7 +64,7 @@ static int failed(const struct history *h, struct err *err)
 		return err_set(err, TIDEMARK_ERR_SYSTEM, "cannot open the history '%s': %s", h->path,
 		    system_errno ? strerror(system_errno) : "it cannot be opened, or its folder cannot be written");
 	case SQLITE_NOMEM:
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	default:
 		return err_set(err, TIDEMARK_ERR_SYSTEM, "the history '%s': %s", h->path, sqlite3_errmsg(h->db));
 	}
@@ -178,8 +178,7 @@ static int open_file(struct history *h, enum history_mode mode, struct err *err)
 int history_open(struct history **out, const char *path, enum history_mode mode, struct err *err)
 {
 	struct history *h = calloc(1, sizeof(*h));
-	int result = h && (h->path = strdup(path)) ? open_file(h, mode, err)
-	                                           : err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+	int result = h && (h->path = strdup(path)) ? open_file(h, mode, err) : err_memory(err);
 	if (result < 0) {
 		history_close(h);
 		h = NULL;

@@ -17,11 +17,6 @@ struct filling {
 	struct err *err;
 };
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 /* returns: a copy that the table owns, NULL when memory is short */
 static const char *keep(struct history_table *t, const char *text)
 {
@@ -78,7 +73,7 @@ static int add_row(void *arg, const struct history_row *row)
 		return 0;
 	struct history_series *series = find_commit(f, &row->commit) < 0 ? NULL : find_series(f->table, row);
 	if (!series || ARRAY_RESERVE(series->values, series->capacity, series->n_values + 1) < 0)
-		return no_memory(f->err);
+		return err_memory(f->err);
 	series->values[series->n_values++] = (struct history_value){f->commit, row->figure.value};
 	return 0;
 }
@@ -129,7 +124,7 @@ int history_read(
 	int result = history_each(h, benchmark, metric, add_row, &filling, err);
 	for (size_t i = 0; i < table->n_series && !result; i++)
 		if (finish_series(&table->series[i]) < 0)
-			result = no_memory(err);
+			result = err_memory(err);
 	return result;
 }
 

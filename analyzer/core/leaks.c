@@ -72,7 +72,7 @@ int leaks_collect(struct leaks *leaks, const struct stacks *stacks, struct suppr
 	}
 	free(frames);
 	free(matcher.of_view);
-	return result < 0 ? err_set(err, TIDEMARK_ERR_MEMORY, "out of memory") : 0;
+	return result < 0 ? err_memory(err) : 0;
 }
 
 void leaks_release(struct leaks *leaks)

@@ -37,11 +37,6 @@ const char *metric_label(enum metric_kind kind)
 	return kinds[kind].label;
 }
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 static int compare_doubles(const void *left, const void *right)
 {
 	double a = *(const double *)left, b = *(const double *)right;
@@ -73,12 +68,12 @@ int measure_note(struct measure *m, struct err *err, const char *format, ...)
 	char *text = NULL;
 	va_list args;
 	if (ARRAY_RESERVE(m->notes, m->notes_capacity, m->n_notes + 1) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	va_start(args, format);
 	int length = vasprintf(&text, format, args);
 	va_end(args);
 	if (length < 0)
-		return no_memory(err);
+		return err_memory(err);
 	m->notes[m->n_notes++] = text;
 	return 0;
 }
@@ -129,7 +124,7 @@ static int read_head(struct head *head, const char *path, void (*waiting)(const 
 	const char *shim = trace->meta[TIDEMARK_META_SHIM_VERSION];
 	*head = (struct head){trace->header, strdup(trace_program(trace)), strdup(shim ? shim : "")};
 	trace_free(trace);
-	return head->program && head->shim ? 0 : no_memory(err);
+	return head->program && head->shim ? 0 : err_memory(err);
 }
 
 static void free_heads(struct head *heads, size_t n)
@@ -196,11 +191,11 @@ static int find_sessions(struct measure *m, const struct measure_options *option
 	struct head *heads = calloc(m->n_paths, sizeof(*heads));
 	size_t *session_of = calloc(m->n_paths, sizeof(*session_of));
 	m->sessions = calloc(m->n_paths, sizeof(*m->sessions));
-	int result = heads && session_of && m->sessions ? 0 : no_memory(err);
+	int result = heads && session_of && m->sessions ? 0 : err_memory(err);
 	for (size_t i = 0; i < m->n_paths && !result; i++) {
 		m->sessions[i].paths = calloc(m->n_paths, sizeof(char *));
 		result =
-		    m->sessions[i].paths ? read_head(&heads[i], m->paths[i], options->waiting, err) : no_memory(err);
+		    m->sessions[i].paths ? read_head(&heads[i], m->paths[i], options->waiting, err) : err_memory(err);
 		if (!result)
 			result = refuse_twins(m, heads, i, err);
 		if (!result)
@@ -219,14 +214,14 @@ static int find_sessions(struct measure *m, const struct measure_options *option
 static int make_metrics(struct measure *m, struct err *err)
 {
 	if (ARRAY_RESERVE(m->metrics, m->metrics_capacity, METRIC_FIXED) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	for (; m->n_metrics < METRIC_FIXED; m->n_metrics++) {
 		struct metric *metric = &m->metrics[m->n_metrics];
 		*metric = (struct metric){.kind = (enum metric_kind)m->n_metrics,
 		    .name = strdup(kinds[m->n_metrics].name),
 		    .runs = calloc(m->n_sessions, sizeof(double))};
 		if (!metric->name || !metric->runs)
-			return no_memory(err);
+			return err_memory(err);
 	}
 	return 0;
 }
@@ -252,7 +247,7 @@ static int read_all(struct measure *m, const struct measure_options *options, st
 	if (result < 0)
 		return result;
 	finish_metrics(m);
-	return measure_stacks_finish(m) < 0 ? no_memory(err) : 0;
+	return measure_stacks_finish(m) < 0 ? err_memory(err) : 0;
 }
 
 int measure_read(struct measure **out, const char *const *paths, size_t n_paths, const struct measure_options *options,
@@ -261,17 +256,17 @@ int measure_read(struct measure **out, const char *const *paths, size_t n_paths,
 	struct measure *m = calloc(1, sizeof(*m));
 	*out = NULL;
 	if (!m)
-		return no_memory(err);
+		return err_memory(err);
 	if (options->suppressions) {
 		m->suppressions = *options->suppressions;
 		*options->suppressions = (struct suppressions){0};
 	}
 	m->private_state = calloc(1, sizeof(*m->private_state));
 	m->paths = calloc(n_paths, sizeof(char *));
-	int result = m->private_state && m->paths ? 0 : no_memory(err);
+	int result = m->private_state && m->paths ? 0 : err_memory(err);
 	for (; !result && m->n_paths < n_paths; m->n_paths++) {
 		m->paths[m->n_paths] = strdup(paths[m->n_paths]);
-		result = m->paths[m->n_paths] ? 0 : no_memory(err);
+		result = m->paths[m->n_paths] ? 0 : err_memory(err);
 	}
 	if (!result)
 		result = read_all(m, options, err);

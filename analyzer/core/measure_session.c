@@ -26,11 +26,6 @@ struct reading {
 	struct suppressions *suppressions;
 };
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 /* The signals by which a program ends that went wrong, unlike a server that is told to stop. SIGKILL is the kernel's when
  * memory runs out. */
 static bool is_early_end(uint64_t signal)
@@ -82,7 +77,7 @@ static int add_embedded(struct reading *r, const struct trace *trace, struct err
 	free(*added);
 	*added = strdup(text);
 	if (!*added)
-		return no_memory(err);
+		return err_memory(err);
 	if (suppressions_add_text(
 	        &m->suppressions, text, trace->meta_bytes[TIDEMARK_META_SUPPRESSIONS], "program", &bad) < 0)
 		return measure_note(m, err, "the suppressions that the program brings with it end early: %s", bad.text);
@@ -128,7 +123,7 @@ static int sum_heaps(struct reading *r, double *runs[METRIC_FIXED], struct err *
 static int name_program(struct measure *m, const struct trace *trace, struct err *err)
 {
 	m->program = strdup(trace_program(trace));
-	return m->program ? 0 : no_memory(err);
+	return m->program ? 0 : err_memory(err);
 }
 
 static int read_totals(struct reading *r, struct err *err)
@@ -215,7 +210,7 @@ static int read_stacks(struct reading *r, size_t file, struct err *err)
 		bool program = has_leak && leaks.items[next++].kind == LEAK_PROGRAM;
 		size_t n = stacks_frames(stacks, row->node, &frames, &capacity);
 		if (add_row(r, r->profiles[file], row, program, frames, n) < 0)
-			result = no_memory(err);
+			result = err_memory(err);
 	}
 	if (!result)
 		m->metrics[METRIC_PROGRAM].runs[r->session] += (double)leaks.sums[LEAK_PROGRAM].bytes;
@@ -303,16 +298,16 @@ static int read_entry(struct reading *r, const struct op_entry *entry, struct er
 {
 	struct metric *metric = measure_rate_metric(r->measure, entry->name);
 	if (!metric)
-		return no_memory(err);
+		return err_memory(err);
 	if (!metric->n_plain_culprits && read_growth(r, metric, entry) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	if (entry->count < ESTIMATE_MIN_OPS)
 		return 0; /* too few to say anything */
 	metric->runs[r->session] = entry->estimate;
 	metric->lows[r->session] = entry->low;
 	metric->highs[r->session] = entry->high;
 	metric->bounds[r->session] = entry->strict_high;
-	return read_entry_stacks(r, metric, entry) < 0 ? no_memory(err) : 0;
+	return read_entry_stacks(r, metric, entry) < 0 ? err_memory(err) : 0;
 }
 
 static int read_operations(struct reading *r, struct err *err)
@@ -338,7 +333,7 @@ int measure_session_read(struct measure *m, size_t index, const struct measure_o
 	struct reading r = {.measure = m, .session = index, .options = options, .n_files = n};
 	r.profiles = calloc(n, sizeof(struct profile *));
 	r.stacks = calloc(n, sizeof(struct stacks *));
-	int result = r.profiles && r.stacks ? 0 : no_memory(err);
+	int result = r.profiles && r.stacks ? 0 : err_memory(err);
 	for (size_t i = 0; i < n && !result; i++)
 		result = open_file(&r, i, err);
 	if (!result)

@@ -31,11 +31,6 @@ struct session { /* a reading under way */
 	struct trace *reading;
 };
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 static void show_progress(void *arg)
 {
 	const struct session *s = arg;
@@ -151,11 +146,11 @@ static int outline_blocks(struct session *s, uint32_t file, struct op_track *tra
 		show_progress(s);
 		for (uint32_t i = 0; i < block->n_rares; i++)
 			if (outline_rare(s, file, track, &block->rares[i]) < 0)
-				return no_memory(err);
+				return err_memory(err);
 	}
 	if (result < 0)
 		return result;
-	return op_track_finish(track) < 0 ? no_memory(err) : 0;
+	return op_track_finish(track) < 0 ? err_memory(err) : 0;
 }
 
 /* again: set when the file has to be read once more */
@@ -213,7 +208,7 @@ static int make_axes(struct session *s, struct err *err)
 	for (int i = 0; i < MAX_OUTLINES && again && !result; i++)
 		result = outline_all(s, &again, err);
 	if (!result && op_axes_settle(&s->own->axes) < 0)
-		result = no_memory(err);
+		result = err_memory(err);
 	for (size_t i = 0; i < s->out->n_traces; i++)
 		s->done_bytes += s->out->traces[i]->read_bytes;
 	return result;
@@ -254,7 +249,7 @@ static int read_all(struct session *s, struct err *err)
 		result = replay_all(s, err);
 	}
 	if (!result && op_sums_decide(&s->own->sums) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	return result;
 }
 
@@ -500,7 +495,7 @@ static int estimate_all(struct session *s, struct err *err)
 	if (!result && out->n_names)
 		qsort(out->names, out->n_names, sizeof(*out->names), compare_entries);
 	tables_release(&t);
-	return result < 0 ? no_memory(err) : 0;
+	return result < 0 ? err_memory(err) : 0;
 }
 
 /* --- the door --- */
@@ -519,7 +514,7 @@ int operations_read(struct operations **result, const char *const *paths, size_t
 	if (s.own)
 		s.own->files = calloc(n_paths + 1, sizeof(*s.own->files));
 	int status =
-	    s.own && s.own->files && out->traces && op_axes_init(&s.own->axes, n_paths) == 0 ? 0 : no_memory(err);
+	    s.own && s.own->files && out->traces && op_axes_init(&s.own->axes, n_paths) == 0 ? 0 : err_memory(err);
 	if (!status)
 		status = open_all(&s, paths, n_paths, err);
 	if (!status)

@@ -77,14 +77,14 @@ int pairing_apply(struct pairing *p, const struct trace_block *block, struct tra
 	uint32_t event = 0, alloc = 0;
 	*out = *block;
 	if (ARRAY_RESERVE(p->block_sites, p->block_sites_capacity, block->n_allocs) < 0)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	for (uint32_t run = 0; run < block->n_runs; run++)
 		for (uint32_t end = event + block->runs[run].n_events; event < end; event++)
 			if (block_bit(block->ops, event)) {
 				uint32_t id =
 				    find_site(p, block->runs[run].thread, block->sites[alloc], block->site_table);
 				if (id == IDTABLE_NONE)
-					return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+					return err_memory(err);
 				p->block_sites[alloc++] = id;
 			}
 	out->sites = p->block_sites;

@@ -86,7 +86,7 @@ static int move_pairs(struct profile *profile, struct playing *p, struct err *er
 	profile->pair_rows = p->replay.rows;
 	p->replay.rows = calloc(n_rows + 1, sizeof(*p->replay.rows));
 	if (!p->replay.rows)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	for (uint32_t i = 0; i < profile->n_pairs; i++)
 		profile_row_add(&p->replay.rows[profile->pairs[i].node], &profile->pair_rows[i]);
 	return 0;
@@ -127,7 +127,7 @@ int profile_read(struct profile **out, const char *path, const struct profile_op
 	struct profile *profile = calloc(1, sizeof(*profile));
 	err = err ? err : &local;
 	if (!profile)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	int result = trace_open(&profile->trace, path, options->waiting, err);
 	if (result >= 0)
 		result = read_profile(profile->trace, &playing, options, err);

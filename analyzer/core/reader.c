@@ -98,7 +98,7 @@ static int read_block(struct trace *trace, struct tidemark_block_header *header,
 		return damage(trace, "the file ends within block %llu at offset %llu", number, offset), 0;
 	/* Never NULL: crc32() takes that for a wish to start anew. */
 	if (ARRAY_RESERVE(state->body, state->body_capacity, header->body_bytes + 1u) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	if (source_read(state->fd, state->body, header->body_bytes, state->offset + sizeof(*header), err) < 0)
 		return err->code;
 	const unsigned char *bytes = (const unsigned char *)header;
@@ -257,7 +257,7 @@ int trace_open_fd(struct trace **out, int fd, const char *path, struct err *err)
 		free(state);
 		free(name);
 		close(fd);
-		return no_memory(err);
+		return err_memory(err);
 	}
 	*state = (struct trace_private){.fd = fd, .path = name, .stop_index = UINT64_MAX};
 	*trace = (struct trace){.path = name, .private_state = state};

@@ -27,11 +27,6 @@ struct place {
 	uint32_t run_end; /* event at which the current run ends */
 };
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 static int not_alive(const struct trace_block *block, uint32_t event, uint64_t number, struct err *err)
 {
 	return err_set(err, TIDEMARK_ERR_CORRUPT,
@@ -128,7 +123,7 @@ static inline __attribute__((always_inline)) int run_span(struct replay *r, cons
 		const struct trace_site *site = &b->site_table[b->sites[at->alloc++]];
 		*latest = r->live.next;
 		if (live_add(&r->live, site->node, site->size_bytes) < 0)
-			return no_memory(err);
+			return err_memory(err);
 		count_birth(r, site);
 	}
 	at->event = end;
@@ -211,13 +206,13 @@ static int play_mapping(struct replay *r, const struct trace_rare *rare, struct 
 	int result = rare->kind == TIDEMARK_RARE_MAP ? mapping_add(&r->mapping, rare->values[2], rare->values[3])
 	                                             : mapping_remove(&r->mapping, rare->values[1], rare->values[2]);
 	r->series.mapped_bytes = r->mapping.total_bytes;
-	return result < 0 ? no_memory(err) : 0;
+	return result < 0 ? err_memory(err) : 0;
 }
 
 static int play_mark(struct replay *r, const struct trace_rare *rare, struct err *err)
 {
 	if (ARRAY_RESERVE(r->marks, r->marks_capacity, r->n_marks + 1) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	r->marks[r->n_marks++] = (struct profile_mark){.tick = rare->tick,
 	    .thread = (uint32_t)rare->values[0],
 	    .name = (uint32_t)rare->values[1],
@@ -231,7 +226,7 @@ static int play_mark(struct replay *r, const struct trace_rare *rare, struct err
 static int play_smaps(struct replay *r, const struct trace_rare *rare, struct err *err)
 {
 	if (ARRAY_RESERVE(r->smaps, r->smaps_capacity, r->n_smaps + 1) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	const uint64_t *v = rare->values;
 	r->smaps[r->n_smaps++] = (struct profile_smaps){rare->tick, v[0], v[1], v[2], v[3], v[4], v[5]};
 	return 0;
@@ -335,7 +330,7 @@ static uint32_t span_end(const struct replay *r, const struct trace_block *b, co
 static int make_room(struct replay *r, const struct trace *trace, struct err *err)
 {
 	if (ARRAY_RESERVE(r->latest, r->latest_capacity, trace->n_threads) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	for (; r->n_latest < trace->n_threads; r->n_latest++)
 		r->latest[r->n_latest] = NOBODY;
 	if (trace->n_nodes <= r->rows_capacity)
@@ -343,7 +338,7 @@ static int make_room(struct replay *r, const struct trace *trace, struct err *er
 	size_t grown = trace->n_nodes + trace->n_nodes / 2;
 	struct profile_row *rows = aligned_alloc(sizeof(*rows), grown * sizeof(*rows));
 	if (!rows)
-		return no_memory(err);
+		return err_memory(err);
 	if (r->rows)
 		memcpy(rows, r->rows, r->rows_capacity * sizeof(*rows));
 	memset(rows + r->rows_capacity, 0, (grown - r->rows_capacity) * sizeof(*rows));

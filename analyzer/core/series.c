@@ -23,7 +23,7 @@ int series_init(struct series *series, uint32_t n_points, uint64_t start_tick, u
 	series->points = calloc(n_points, sizeof(*series->points));
 	series->sampled = calloc(n_points, sizeof(*series->sampled));
 	if (!series->points || !series->sampled)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	series->n_points = n_points;
 	series->span_ticks = end_tick > start_tick ? end_tick - start_tick : 1;
 	for (uint32_t i = 0; i < n_points; i++)

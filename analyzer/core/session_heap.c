@@ -34,11 +34,6 @@ struct summing {
 	struct session_heap *out;
 };
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 static struct row *touch(const struct summing *s, struct stream *stream, uint32_t node)
 {
 	struct row *row = &stream->rows[node];
@@ -129,7 +124,7 @@ static int advance(struct stream *stream, struct err *err)
 		block_walk_init(&stream->walk, stream->block);
 		stream->rare = 0;
 		if (ARRAY_RESERVE(stream->rows, stream->rows_capacity, stream->trace->n_nodes) < 0)
-			return no_memory(err);
+			return err_memory(err);
 	}
 	stream->next_ns = at_ns(stream, tick);
 	return 0;
@@ -150,7 +145,7 @@ static int play_event(struct summing *s, struct stream *stream, struct err *err)
 	else if (event.moved)
 		end_block(s, stream, event.old);
 	if (event.born && begin_block(s, stream, &block->site_table[event.site]) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	return 0;
 }
 
@@ -210,12 +205,12 @@ static int collect_peaks(const struct summing *s, struct err *err)
 	out->n_peaks = calloc(s->n_streams, sizeof(*out->n_peaks));
 	out->n_files = out->peaks ? s->n_streams : 0;
 	if (!out->peaks || !out->n_peaks)
-		return no_memory(err);
+		return err_memory(err);
 	for (size_t i = 0; i < s->n_streams; i++) {
 		struct stream *stream = &s->streams[i];
 		out->peaks[i] = calloc(stream->rows_capacity + 1, sizeof(**out->peaks));
 		if (!out->peaks[i])
-			return no_memory(err);
+			return err_memory(err);
 		out->n_peaks[i] = (uint32_t)stream->rows_capacity;
 		for (uint32_t node = 0; node < stream->rows_capacity; node++) {
 			const struct row *row = touch(s, stream, node);
@@ -241,7 +236,7 @@ int session_heap_read(struct session_heap *heap, const char *const *paths, size_
 	struct summing s = {.out = heap, .streams = calloc(n_paths, sizeof(*s.streams)), .n_streams = n_paths};
 	*heap = (struct session_heap){0};
 	if (!s.streams)
-		return no_memory(err);
+		return err_memory(err);
 	int result = 0;
 	for (size_t i = 0; i < n_paths && !result; i++) {
 		result = trace_open(&s.streams[i].trace, paths[i], waiting, err);

@@ -35,7 +35,7 @@ int stacks_new(struct stacks **out, enum stacks_key key, struct err *err)
 	if (!stacks || ARRAY_RESERVE(stacks->nodes, stacks->nodes_capacity, 1) < 0) {
 		stacks_free(stacks);
 		*out = NULL;
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	}
 	stacks->key = key;
 	stacks->n_nodes = 1;
@@ -266,11 +266,6 @@ static uint32_t node_id(struct stacks *s, uint32_t parent, uint32_t view)
 
 /* --- adding a profile --- */
 
-static int out_of_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 /* The names of a frame, innermost first. returns: how many */
 static size_t frame_names(const struct adding *a, uint32_t id, struct frame_name names[FRAME_MAX_NAMES])
 {
@@ -472,7 +467,7 @@ int stacks_add(struct stacks *stacks, const struct profile *profile, unsigned so
 	free(a.node_of);
 	release_source(&stacks->sources[source]);
 	stacks->sources[source] = (struct stack_source){trace, a.first_level, a.levels};
-	return result < 0 ? out_of_memory(err) : 0;
+	return result < 0 ? err_memory(err) : 0;
 }
 
 /* --- rows and frames --- */

@@ -59,9 +59,4 @@ static inline int corrupt(struct err *err, const char *what)
 	return err_set(err, TIDEMARK_ERR_CORRUPT, "a number in %s is cut off or out of range", what);
 }
 
-static inline int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 #endif

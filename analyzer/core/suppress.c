@@ -38,19 +38,14 @@ struct adding {
 	char until[11];
 };
 
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 static int add_pattern(struct adding *a, const char *pattern, size_t length, struct err *err)
 {
 	struct suppressions *list = a->list;
 	if (ARRAY_RESERVE(list->items, list->capacity, list->n_items + 1) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	struct suppression item = {.pattern = strndup(pattern, length), .source = a->source, .line = a->line};
 	if (!item.pattern)
-		return no_memory(err);
+		return err_memory(err);
 	item.owner = a->owner;
 	memcpy(item.until, a->until, sizeof(item.until));
 	a->owner = NULL;
@@ -83,7 +78,7 @@ static int add_word(struct adding *a, const char *word, size_t length, struct er
 	if (length > 6 && !memcmp(word, "owner=", 6)) {
 		free(a->owner);
 		a->owner = strndup(word + 6, length - 6);
-		return a->owner ? 0 : no_memory(err);
+		return a->owner ? 0 : err_memory(err);
 	}
 	if (length > 6 && !memcmp(word, "until=", 6) && is_date(word + 6, length - 6)) {
 		memcpy(a->until, word + 6, 10);

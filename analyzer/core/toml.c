@@ -38,15 +38,10 @@ static int wrong(struct scan *s, const char *format, ...)
 	return err_set(s->err, TIDEMARK_ERR_USAGE, "%s:%u: %s", s->path, s->line, text);
 }
 
-static int no_memory(struct scan *s)
-{
-	return err_set(s->err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
-
 static int put(struct scan *s, struct text *text, char c)
 {
 	if (ARRAY_RESERVE(text->bytes, text->capacity, text->n + 2) < 0)
-		return no_memory(s);
+		return err_memory(s->err);
 	text->bytes[text->n++] = c;
 	text->bytes[text->n] = 0;
 	return 0;
@@ -164,7 +159,7 @@ static int key_part(struct scan *s, char **out)
 		return wrong(s, "a key should stand here, not '%.*s'", (int)strcspn(s->at, "\r\n"), s->at);
 	*out = strndup(s->at, n);
 	s->at += n;
-	return *out ? 0 : no_memory(s);
+	return *out ? 0 : err_memory(s->err);
 }
 
 /* PART.PART.PART: all but the last are appended to the table's name *table (taken, may change); the last is *key. */
@@ -174,7 +169,7 @@ static int key_path(struct scan *s, char **table, char **key)
 	for (skip_blanks(s); !result && *s->at == '.'; skip_blanks(s)) {
 		char *longer = NULL;
 		if (asprintf(&longer, "%s%s%s", *table, **table ? "." : "", *key) < 0)
-			return no_memory(s);
+			return err_memory(s->err);
 		free(*table);
 		free(*key);
 		*table = longer;
@@ -189,7 +184,7 @@ static int key_path(struct scan *s, char **table, char **key)
 static int table_header(struct scan *s)
 {
 	char *table = strdup(""), *key = NULL;
-	int result = table ? 0 : no_memory(s);
+	int result = table ? 0 : err_memory(s->err);
 	s->at++;
 	if (!result && *s->at == '[')
 		result = wrong(s, "lists of tables are not read here");
@@ -202,7 +197,7 @@ static int table_header(struct scan *s)
 	s->table = NULL;
 	if (!result && asprintf(&s->table, "%s%s%s", table, *table ? "." : "", key) < 0) {
 		s->table = NULL;
-		result = no_memory(s);
+		result = err_memory(s->err);
 	}
 	free(table);
 	free(key);
@@ -219,7 +214,7 @@ static int list(struct scan *s, struct toml_item *item)
 		if (*s->at != '"' && *s->at != '\'')
 			return wrong(s, "a list of strings should go on here");
 		if (ARRAY_RESERVE(item->list, item->list_capacity, item->n_list + 1) < 0)
-			return no_memory(s);
+			return err_memory(s->err);
 		int result = string(s, &item->list[item->n_list]);
 		if (result < 0)
 			return result;
@@ -282,10 +277,10 @@ static int key_value(struct scan *s)
 {
 	struct toml *toml = s->toml;
 	if (ARRAY_RESERVE(toml->items, toml->capacity, toml->n_items + 1) < 0)
-		return no_memory(s);
+		return err_memory(s->err);
 	struct toml_item *item = &toml->items[toml->n_items++]; /* released with the rest when it stays unfinished */
 	*item = (struct toml_item){.line = s->line, .table = strdup(s->table)};
-	int result = item->table ? key_path(s, &item->table, &item->key) : no_memory(s);
+	int result = item->table ? key_path(s, &item->table, &item->key) : err_memory(s->err);
 	if (!result && *s->at != '=')
 		result = wrong(s, "'=' should follow the key '%s'", item->key);
 	if (result < 0)
@@ -341,7 +336,7 @@ int toml_read(struct toml *toml, const char *path, struct err *err)
 	if (!text)
 		return err->code;
 	struct scan scan = {.path = path, .at = text, .line = 1, .err = err, .toml = toml, .table = strdup("")};
-	int result = toml->path && scan.table ? parse(&scan) : no_memory(&scan);
+	int result = toml->path && scan.table ? parse(&scan) : err_memory(err);
 	free(scan.table);
 	free(text);
 	return result;

@@ -196,7 +196,7 @@ static int prepare(struct drive *drive, struct err *err)
 	prctl(PR_SET_CHILD_SUBREAPER, 1); /* what the server leaves behind comes to us, to be ended */
 	drive->fds = calloc(FD_CLIENTS + drive->load_options.n_clients, sizeof(*drive->fds));
 	if (!drive->fds)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	const char *log = drive->options->log;
 	drive->log = log ? open(log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : STDERR_FILENO;
 	return drive->log < 0 ? err_errno(err, "cannot write '%s'", log) : 0;

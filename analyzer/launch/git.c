@@ -48,7 +48,7 @@ static int read_all(int fd, char **out, struct err *err)
 		n += (size_t)got;
 		if (ARRAY_RESERVE(text, capacity, n + 4096) < 0) {
 			free(text);
-			return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+			return err_memory(err);
 		}
 		got = read(fd, text + n, capacity - n - 1);
 		if (got < 0 && errno == EINTR)

@@ -48,7 +48,7 @@ int load_start(struct load *load, const struct load_options *options, struct err
 	*load = (struct load){.options = options};
 	load->clients = calloc(options->n_clients, sizeof(*load->clients));
 	if (!load->clients)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	for (size_t i = 0; i < options->n_clients; i++)
 		load->clients[i].to = load->clients[i].from = -1;
 	int result = 0;

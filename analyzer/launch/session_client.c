@@ -125,7 +125,7 @@ static int spawn_collector(
 		arguments[n++] = "--named";
 	char **environment = clean_environment();
 	if (!environment)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	errno = spawn_with(session, (char *const *)arguments, environment, listener);
 	free_environment(environment);
 	return errno ? err_errno(err, "cannot start '%s'", options->collector) : 0;

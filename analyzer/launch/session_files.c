@@ -107,7 +107,7 @@ int session_files_find(struct session_files *files, const char *template, pid_t 
 	} else {
 		rewinddir(dir);
 		if (collect(files, folder, dir, session, NULL, 0) < 0)
-			result = err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+			result = err_memory(err);
 	}
 	if (dir)
 		closedir(dir);
@@ -152,7 +152,7 @@ int session_files_others(struct session_files *others, const char *const *given,
 		free(folder);
 	}
 	free(heads);
-	return result < 0 ? err_set(err, TIDEMARK_ERR_MEMORY, "out of memory") : 0;
+	return result < 0 ? err_memory(err) : 0;
 }
 
 const char *session_files_text(const struct session_files *files, char text[SESSION_FILES_TEXT_BYTES])

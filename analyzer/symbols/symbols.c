@@ -111,12 +111,12 @@ int symbols_new(struct symbols **out, const struct symbols_options *options, str
 
 	*out = NULL;
 	if (!symbols)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	strpool_init(&symbols->pool);
 	keymap_init(&symbols->modules_by_hash);
 	if (options_copy(symbols, options)) {
 		symbols_free(symbols);
-		return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
+		return err_memory(err);
 	}
 	*out = symbols;
 	return 0;
