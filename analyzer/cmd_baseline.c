@@ -72,8 +72,8 @@ static int save(const struct baseline_command *c, const char *output, char **pat
 		for (size_t i = 0; i < measure->n_notes && !result; i++)
 			say("%s", measure->notes[i]);
 		if (!result && strcmp(output, "-") != 0)
-			say("saved '%s': %s, %zu run%s, %zu stacks", output, baseline.program, measure->n_sessions,
-			    measure->n_sessions == 1 ? "" : "s", baseline.n_stacks);
+			say("saved '%s': %s, %zu run%s, %zu stack%s", output, baseline.program, measure->n_sessions,
+			    measure->n_sessions == 1 ? "" : "s", baseline.n_stacks, baseline.n_stacks == 1 ? "" : "s");
 	}
 	baseline_release(&baseline);
 	measure_free(measure);
