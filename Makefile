@@ -79,6 +79,9 @@ $(O)/preload/shim/%.o: preload/shim/%.c $(O)/knobs | deps
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(BASE) -Ipreload/shim $(CFLAGS) $(SHIM_FLAGS) -MMD -MP -c -o $@ $<
 
+# Loops over whole columns: gcc makes vectors of them at -O3 only.
+$(O)/preload/collector/encode.o: OPT := $(if $(DEBUG),$(OPT),-O3 -g)
+
 $(O)/preload/collector/%.o: preload/collector/%.c $(O)/knobs | deps
 	$(call say,CC,$<)
 	@mkdir -p $(@D)

@@ -115,7 +115,8 @@ static inline bool addrmap_is_large(const struct addrmap *map)
 	return map->n_made > 32;
 }
 
-/* Bring the slot of an address into the cache; never allocates. */
+/* Bring the slot of an address into the cache; never allocates. Always inline: gcc 12 leaves calls of functions out
+ * that do nothing but prefetch. */
 static inline __attribute__((always_inline)) void addrmap_prefetch(const struct addrmap *map, uint64_t address)
 {
 	const uint32_t *slot = address >> 47 ? NULL : addrmap_slot(map, address);

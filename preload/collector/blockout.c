@@ -6,12 +6,16 @@
 
 #include "bytes.h"
 
-/* Against level 4 this saves 6 to 22 percent on recordings of clang, python3, sqlite3 and jq, at no CPU time that could
- * be measured. */
-#define LEVEL 6
-/* Recordings of short processes have nothing but small columns: level 1 takes half the time, and a twentieth more room.
- * Random order (tests/bench/churn.c) takes no less room at level 6, and six times the time. */
+/* By how a column packs at level 1 (measured on recordings of clang, python3, sqlite3, jq and tests/bench/churn.c):
+ * below a sixteenth, level 6 packs it by a fifth to two thirds better, and takes little time because all is repetition;
+ * up to a third, level 6 would take three to four times the time of level 3 to save a tenth;
+ * above, no level packs it noticeably better. */
+#define GOOD_LEVEL 6
+#define GOOD_PART 16
+#define MIDDLE_LEVEL 3
+#define MIDDLE_PART 3
 #define FAST_LEVEL 1
+/* Recordings of short processes have nothing but small columns: level 1 takes half the time, and a twentieth more room. */
 #define SMALL_BYTES 65536u
 #define SMALL_FIRST_BYTES 131072u /* in a first block, which may be the only one */
 #define SAMPLE_BYTES 32768u
@@ -27,28 +31,24 @@ static ZSTD_CCtx *packer_get(void)
 	return packer;
 }
 
-/* How many bytes data takes at a level. */
-static size_t try_level(const void *data, size_t n_bytes, int level)
+size_t blockout_try(const void *data, size_t n_bytes)
 {
 	size_t bound = ZSTD_compressBound(n_bytes);
 	trial.n = 0;
 	uint8_t *at = bytes_room(&trial, bound);
 	if (!at || !packer_get())
 		return n_bytes;
-	size_t n = ZSTD_compressCCtx(packer, at, bound, data, n_bytes, level);
+	size_t n = ZSTD_compressCCtx(packer, at, bound, data, n_bytes, FAST_LEVEL);
 	return ZSTD_isError(n) ? n_bytes : n;
 }
 
-/* A column's level, by a sample from its middle. What packs well shall pack as well as it can. */
+/* A column's level, by a sample from its middle. */
 static int level_for(const uint8_t *data, size_t n_bytes, bool is_first)
 {
 	if (n_bytes < (is_first ? SMALL_FIRST_BYTES : SMALL_BYTES))
 		return FAST_LEVEL;
-	const uint8_t *sample = data + (n_bytes - SAMPLE_BYTES) / 2;
-	size_t fast = try_level(sample, SAMPLE_BYTES, FAST_LEVEL);
-	if (fast < SAMPLE_BYTES / 2)
-		return LEVEL;
-	return try_level(sample, SAMPLE_BYTES, LEVEL) < fast - fast / 50 ? LEVEL : FAST_LEVEL;
+	size_t n = blockout_try(data + (n_bytes - SAMPLE_BYTES) / 2, SAMPLE_BYTES);
+	return n < SAMPLE_BYTES / GOOD_PART ? GOOD_LEVEL : n < SAMPLE_BYTES / MIDDLE_PART ? MIDDLE_LEVEL : FAST_LEVEL;
 }
 
 void blockout_add(struct blockout *block, unsigned id, unsigned mode, const void *data, size_t n_bytes)
@@ -106,9 +106,4 @@ const uint8_t *blockout_finish(struct blockout *block, size_t *n_bytes)
 	memcpy(out.data + offsetof(struct tidemark_block_header, crc32), &crc, sizeof(crc));
 	*n_bytes = out.n;
 	return out.data;
-}
-
-size_t blockout_try(const void *data, size_t n_bytes)
-{
-	return try_level(data, n_bytes, FAST_LEVEL);
 }

@@ -61,7 +61,8 @@ struct chunk {
 	uint64_t moves[CHUNK_EVENTS / 64]; /* bits, by allocation: 1 ends a block */
 	uint64_t size_api[CHUNK_EVENTS];   /* by allocation: size << CHUNK_API_BITS | api */
 	uint32_t node[CHUNK_EVENTS];       /* by allocation */
-	uint64_t ref[CHUNK_EVENTS];        /* by free or move: the number of the block that ends */
+	uint64_t number[CHUNK_EVENTS];     /* by free or move: of the block that ends */
+	uint64_t age[CHUNK_EVENTS]; /* by free or move: how many were born since that block, a move's own not counted */
 	struct run runs[CHUNK_EVENTS];
 	struct tick_step steps[CHUNK_EVENTS];
 	struct rare rares[CHUNK_RARES];

@@ -72,6 +72,7 @@ void defs_reset_sites(struct defs *defs);
 
 void defs_release(struct defs *defs);
 
+/* Always inline: see addrmap_prefetch. */
 static inline __attribute__((always_inline)) void defs_prefetch_site(const struct defs *defs, uint64_t size_api, uint32_t shared_node)
 {
 	if (defs->site_capacity)

@@ -80,11 +80,18 @@ static inline void switch_thread(struct process *p, uint32_t thread)
 	p->thread = thread;
 }
 
+/* next: the number of the next allocation, or of the one that this belongs to */
+static inline void emit_ref(struct chunk *chunk, uint64_t number, uint64_t next)
+{
+	uint32_t i = chunk->n_refs++;
+	chunk->number[i] = number;
+	chunk->age[i] = next - 1 - number;
+}
+
 static inline void emit_free(struct process *p, uint64_t number)
 {
-	struct chunk *chunk = p->chunk;
-	chunk->ref[chunk->n_refs++] = number;
-	chunk->n_events++;
+	emit_ref(p->chunk, number, p->next_number);
+	p->chunk->n_events++;
 }
 
 static inline void emit_alloc(struct process *p, uint64_t size_api, uint32_t node)
@@ -244,7 +251,7 @@ static inline void take_realloc(struct process *p, struct ring *r, uint64_t word
 	struct chunk *chunk = p->chunk;
 	uint32_t a = chunk->n_allocs - 1;
 	chunk->moves[a >> 6] |= 1ull << (a & 63);
-	chunk->ref[chunk->n_refs++] = r->retired_number;
+	emit_ref(chunk, r->retired_number, p->next_number - 1);
 }
 
 /* The retired block is gone without another in its place. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define PREFETCH 12u
-#define TRIAL_REFS 65536u
+#define TRIAL_REFS 32768u
 #define TRIAL_LEAST 4096u
 
 /* ---- bits, steps, runs ---- */
@@ -73,6 +73,76 @@ static void add_runs(struct tracefile_block *b, const struct chunk *chunk)
 		b->run_thread = chunk->runs[i].thread;
 		b->run_events += chunk->runs[i].n_events;
 	}
+}
+
+/* ---- byte planes ---- */
+
+/* Append values: byte k of each to plane k. A plane begins with the first value that needs it; what came before it there
+ * are zeros. */
+static void planes_add(struct planes *p, const uint64_t *values, uint32_t n)
+{
+	uint64_t any = 0;
+	for (uint32_t i = 0; i < n; i++)
+		any |= values[i];
+	while (p->n_planes < PLANES && any >> (8 * p->n_planes))
+		p->n_planes++;
+	for (unsigned k = 0; k < p->n_planes; k++) {
+		struct bytes *plane = &p->plane[k];
+		size_t missing = p->n_values - plane->n;
+		uint8_t *to = bytes_room(plane, missing + n);
+		if (!to)
+			return;
+		memset(to, 0, missing);
+		to += missing;
+		for (uint32_t i = 0; i < n; i++)
+			to[i] = (uint8_t)(values[i] >> (8 * k));
+		plane->n += missing + n;
+	}
+	p->n_values += n;
+}
+
+static void planes_clear(struct planes *p)
+{
+	for (unsigned k = 0; k < p->n_planes; k++)
+		p->plane[k].n = 0;
+	p->n_planes = 0;
+	p->n_values = 0;
+}
+
+static bool planes_bad(const struct planes *p)
+{
+	bool bad = false;
+	for (unsigned k = 0; k < PLANES; k++)
+		bad |= p->plane[k].bad;
+	return bad;
+}
+
+static void planes_release(struct planes *p)
+{
+	for (unsigned k = 0; k < PLANES; k++)
+		bytes_release(&p->plane[k]);
+}
+
+/* What values first to first + n would take: of few, the bytes that are not zero; of more, as they pack. */
+static size_t planes_try(const struct planes *p, uint32_t first, uint32_t n)
+{
+	size_t sum = 0;
+	for (unsigned k = 0; k < p->n_planes; k++) {
+		const uint8_t *plane = p->plane[k].data + first;
+		if (n >= TRIAL_LEAST) {
+			sum += blockout_try(plane, n);
+			continue;
+		}
+		for (uint32_t i = 0; i < n; i++)
+			sum += plane[i] != 0;
+	}
+	return sum;
+}
+
+static void planes_put(const struct planes *p, unsigned first_column, unsigned mode, struct blockout *out)
+{
+	for (unsigned k = 0; k < p->n_planes; k++)
+		blockout_add(out, first_column + k, mode, p->plane[k].data, p->n_values);
 }
 
 /* ---- rare events ---- */
@@ -158,24 +228,34 @@ static void add_rare(struct tracefile_block *b, struct defs *d, const struct ima
 
 static void add_sites(struct tracefile_block *b, struct defs *d, const struct image *image, const struct chunk *chunk)
 {
+	static uint64_t ids[CHUNK_EVENTS];
 	uint32_t n = chunk->n_allocs;
-	uint32_t *to = (uint32_t *)bytes_room(&b->sites, n * sizeof(*to));
-	if (!to)
-		return;
 	for (uint32_t i = 0; i < n && i < PREFETCH; i++)
 		defs_prefetch_site(d, chunk->size_api[i], chunk->node[i]);
 	for (uint32_t i = 0; i < n; i++) {
 		if (i + PREFETCH < n)
 			defs_prefetch_site(d, chunk->size_api[i + PREFETCH], chunk->node[i + PREFETCH]);
-		to[i] = defs_site(d, image, chunk->size_api[i], chunk->node[i]);
+		ids[i] = defs_site(d, image, chunk->size_api[i], chunk->node[i]);
 	}
-	b->sites.n += n * sizeof(*to);
+	planes_add(&b->sites, ids, n);
+}
+
+static void add_refs(struct tracefile_block *b, const struct chunk *chunk)
+{
+	static uint64_t deltas[CHUNK_EVENTS];
+	for (uint32_t i = 0; i < chunk->n_refs; i++) {
+		deltas[i] = zigzag((int64_t)(chunk->number[i] - b->last_number));
+		b->last_number = chunk->number[i];
+	}
+	planes_add(&b->ages, chunk->age, chunk->n_refs);
+	planes_add(&b->deltas, deltas, chunk->n_refs);
 }
 
 void encode_add(struct tracefile_block *b, struct defs *d, const struct image *image, const struct chunk *chunk)
 {
 	if (!b->n_events && !b->n_rares) {
-		b->first_alloc = chunk->first_alloc;
+		b->first_alloc = b->last_number = chunk->first_alloc;
+		b->deltas.n_planes = 1; /* zeros, too: without a column to say DELTA they would be ages */
 		b->start_tick = b->tick = chunk->start_tick;
 	}
 	for (uint32_t i = 0; i < chunk->n_rares; i++)
@@ -185,142 +265,21 @@ void encode_add(struct tracefile_block *b, struct defs *d, const struct image *i
 	add_bits(&b->ops, b->n_events, chunk->ops, chunk->n_events);
 	add_bits(&b->moves, b->n_allocs, chunk->moves, chunk->n_allocs);
 	add_sites(b, d, image, chunk);
-	bytes_add(&b->refs, chunk->ref, chunk->n_refs * sizeof(*chunk->ref));
+	add_refs(b, chunk);
 	b->n_events += chunk->n_events;
 	b->n_allocs += chunk->n_allocs;
-	b->n_refs += chunk->n_refs;
 }
 
 /* ---- a block ---- */
 
-/* Writer-wide work space. */
-static struct bytes ages, deltas, planes, site_planes;
-
-static inline bool bit(const uint64_t *bitmap, uint32_t i)
+/* Ages or differences: whichever take less in the middle of the block. */
+static void put_refs(const struct tracefile_block *b, struct blockout *out)
 {
-	return bitmap[i >> 6] >> (i & 63) & 1;
-}
-
-/* Ages in a block that holds moves. */
-static void fill_ages_of_moves(const struct tracefile_block *b, uint64_t *to)
-{
-	const uint64_t *ops = (const uint64_t *)b->ops.data, *moves = (const uint64_t *)b->moves.data;
-	const uint64_t *refs = (const uint64_t *)b->refs.data;
-	uint64_t next = b->first_alloc;
-	uint32_t r = 0, a = 0;
-	for (uint32_t i = 0; i < b->n_events && r < b->n_refs; i++) {
-		bool is_alloc = bit(ops, i);
-		if (!is_alloc || bit(moves, a)) {
-			to[r] = next - 1 - refs[r];
-			r++;
-		}
-		a += is_alloc;
-		next += is_alloc;
-	}
-}
-
-/* The frees of a word's events are its zeros: without a branch for each event, which random order would mispredict. */
-static void fill_ages(const struct tracefile_block *b, uint64_t *to)
-{
-	const uint64_t *ops = (const uint64_t *)b->ops.data, *refs = (const uint64_t *)b->refs.data;
-	uint32_t r = 0;
-	for (uint32_t i = 0; i < b->n_events; i += 64) {
-		uint64_t before = b->first_alloc + i - r - 1, frees = ~ops[i / 64];
-		for (uint32_t k = 0; frees && r < b->n_refs; k++, frees &= frees - 1) {
-			to[r] = before + (uint32_t)__builtin_ctzll(frees) - k - refs[r];
-			r++;
-		}
-	}
-}
-
-static void fill_deltas(const struct tracefile_block *b, uint64_t *to)
-{
-	const uint64_t *refs = (const uint64_t *)b->refs.data;
-	uint64_t last = b->first_alloc;
-	for (uint32_t i = 0; i < b->n_refs; i++) {
-		to[i] = zigzag((int64_t)(refs[i] - last));
-		last = refs[i];
-	}
-}
-
-/* Split values into byte planes of n bytes each. returns: how many are not all zeros at the top */
-static unsigned split_planes(const uint64_t *values, uint32_t n, uint8_t *to)
-{
-	uint64_t any = 0;
-	unsigned n_planes = 0;
-	for (uint32_t i = 0; i < n; i++)
-		any |= values[i];
-	for (; any; any >>= 8, n_planes++)
-		for (uint32_t i = 0; i < n; i++)
-			to[(size_t)n_planes * n + i] = (uint8_t)(values[i] >> (8 * n_planes));
-	return n_planes;
-}
-
-/* What so few are worth is seen without packing them. */
-static size_t count_bytes(const uint64_t *values, uint32_t n)
-{
-	size_t sum = 0;
-	for (uint32_t i = 0; i < n; i++)
-		sum += (71u - (unsigned)__builtin_clzll(values[i] | 1)) / 8;
-	return sum;
-}
-
-static size_t trial_bytes(const uint64_t *values, uint32_t n, uint8_t *work)
-{
-	if (n < TRIAL_LEAST)
-		return count_bytes(values, n);
-	uint32_t first = n > TRIAL_REFS ? (n - TRIAL_REFS) / 2 : 0, some = n > TRIAL_REFS ? TRIAL_REFS : n;
-	unsigned n_planes = split_planes(values + first, some, work);
-	size_t sum = 0;
-	for (unsigned k = 0; k < n_planes; k++)
-		sum += blockout_try(work + (size_t)k * some, some);
-	return sum;
-}
-
-static int add_refs(const struct tracefile_block *b, struct blockout *out)
-{
-	uint32_t n = b->n_refs;
-	ages.n = deltas.n = planes.n = 0;
-	uint64_t *age = (uint64_t *)bytes_room(&ages, n * sizeof(*age) + 1);
-	uint64_t *delta = (uint64_t *)bytes_room(&deltas, n * sizeof(*delta) + 1);
-	uint8_t *to = bytes_room(&planes, 8ull * n + 1);
-	if (!age || !delta || !to)
-		return -1;
-	if (b->n_events - b->n_allocs == n)
-		fill_ages(b, age);
+	uint32_t n = b->ages.n_values, some = n < TRIAL_REFS ? n : TRIAL_REFS, first = (n - some) / 2;
+	if (planes_try(&b->ages, first, some) <= planes_try(&b->deltas, first, some))
+		planes_put(&b->ages, TIDEMARK_COLUMN_REF0, TIDEMARK_REF_AGE, out);
 	else
-		fill_ages_of_moves(b, age);
-	fill_deltas(b, delta);
-	memset(to, 0, n);
-	bool by_age = trial_bytes(age, n, to) <= trial_bytes(delta, n, to);
-	unsigned n_planes = split_planes(by_age ? age : delta, n, to);
-	if (n_planes == 0 && !by_age) {
-		memset(to, 0, n); /* without a column to say DELTA, zeros would be ages */
-		n_planes = 1;
-	}
-	for (unsigned k = 0; k < n_planes; k++)
-		blockout_add(out, TIDEMARK_COLUMN_REF0 + k, by_age ? TIDEMARK_REF_AGE : TIDEMARK_REF_DELTA,
-		    to + (size_t)k * n, n);
-	return 0;
-}
-
-static int add_site_planes(const struct tracefile_block *b, struct blockout *out)
-{
-	const uint32_t *sites = (const uint32_t *)b->sites.data;
-	uint32_t n = b->n_allocs, any = 0;
-	site_planes.n = 0;
-	uint8_t *to = bytes_room(&site_planes, 4ull * n + 1);
-	if (!to)
-		return -1;
-	for (uint32_t i = 0; i < n; i++)
-		any |= sites[i];
-	for (unsigned k = 0; any; any >>= 8, k++) {
-		uint8_t *plane = to + (size_t)k * n;
-		for (uint32_t i = 0; i < n; i++)
-			plane[i] = (uint8_t)(sites[i] >> (8 * k));
-		blockout_add(out, TIDEMARK_COLUMN_SITE0 + k, 0, plane, n);
-	}
-	return 0;
+		planes_put(&b->deltas, TIDEMARK_COLUMN_REF0, TIDEMARK_REF_DELTA, out);
 }
 
 static void add_definitions(const struct defs *d, struct blockout *out)
@@ -349,7 +308,8 @@ static void add_bitmap(struct blockout *out, unsigned id, const struct bytes *bi
 
 static bool is_bad(const struct tracefile_block *b)
 {
-	return b->ops.bad || b->moves.bad || b->sites.bad || b->refs.bad || b->steps.bad || b->runs.bad || b->rares.bad;
+	return b->ops.bad || b->moves.bad || b->steps.bad || b->runs.bad || b->rares.bad || planes_bad(&b->sites) ||
+	       planes_bad(&b->ages) || planes_bad(&b->deltas);
 }
 
 int encode_block(struct tracefile_block *b, const struct defs *d, struct blockout *out)
@@ -371,8 +331,8 @@ int encode_block(struct tracefile_block *b, const struct defs *d, struct blockou
 	add_definitions(d, out);
 	add_bitmap(out, TIDEMARK_COLUMN_OPS, &b->ops, b->n_events);
 	add_bitmap(out, TIDEMARK_COLUMN_MOVES, &b->moves, b->n_allocs);
-	if (add_site_planes(b, out) < 0 || add_refs(b, out) < 0)
-		return -1;
+	planes_put(&b->sites, TIDEMARK_COLUMN_SITE0, 0, out);
+	put_refs(b, out);
 	blockout_add(out, TIDEMARK_COLUMN_TICKS, 0, b->steps.data, b->steps.n);
 	blockout_add(out, TIDEMARK_COLUMN_RUNS, 0, b->runs.data, b->runs.n);
 	blockout_add(out, TIDEMARK_COLUMN_RARE, 0, b->rares.data, b->rares.n);
@@ -381,8 +341,11 @@ int encode_block(struct tracefile_block *b, const struct defs *d, struct blockou
 
 void encode_clear(struct tracefile_block *b)
 {
-	b->n_events = b->n_allocs = b->n_refs = b->n_rares = 0;
-	b->ops.n = b->moves.n = b->sites.n = b->refs.n = b->steps.n = b->runs.n = b->rares.n = 0;
+	b->n_events = b->n_allocs = b->n_rares = 0;
+	b->ops.n = b->moves.n = b->steps.n = b->runs.n = b->rares.n = 0;
+	planes_clear(&b->sites);
+	planes_clear(&b->ages);
+	planes_clear(&b->deltas);
 	b->step_ticks = 0;
 	b->step_events = b->events_since_step = b->run_events = b->rare_position = 0;
 	b->begun_ns = 0;
@@ -391,7 +354,10 @@ void encode_clear(struct tracefile_block *b)
 
 void encode_release(struct tracefile_block *b)
 {
-	struct bytes *all[] = {&b->ops, &b->moves, &b->sites, &b->refs, &b->steps, &b->runs, &b->rares};
+	struct bytes *all[] = {&b->ops, &b->moves, &b->steps, &b->runs, &b->rares};
 	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++)
 		bytes_release(all[i]);
+	planes_release(&b->sites);
+	planes_release(&b->ages);
+	planes_release(&b->deltas);
 }

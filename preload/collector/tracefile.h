@@ -25,15 +25,24 @@ struct tracefile_origin {
 	bool is_root;
 };
 
+#define PLANES 8
+
+/* A column of numbers, by their bytes: the lowest of all, then the next of all, and so on up to the highest in use. */
+struct planes {
+	struct bytes plane[PLANES]; /* of n_values each; from n_planes on empty */
+	uint32_t n_planes, n_values;
+};
+
 /* The block being collected. */
 struct tracefile_block {
-	uint32_t n_events, n_allocs, n_refs, n_rares;
+	uint32_t n_events, n_allocs, n_rares;
 	uint64_t first_alloc;
 	uint64_t start_tick, tick;
-	uint64_t begun_ns;       /* 0: empty */
-	struct bytes ops, moves; /* 64-bit words */
-	struct bytes sites;      /* uint32_t */
-	struct bytes refs;       /* uint64_t */
+	uint64_t begun_ns;          /* 0: empty */
+	struct bytes ops, moves;    /* 64-bit words */
+	struct planes sites;        /* by allocation */
+	struct planes ages, deltas; /* by free or move, in both ways: TIDEMARK_REF_AGE and TIDEMARK_REF_DELTA */
+	uint64_t last_number;
 	struct bytes steps, runs, rares;
 	uint32_t step_events; /* events before the pending step, since the one before it */
 	uint64_t step_ticks;  /* of the pending step; 0: none */

@@ -120,8 +120,11 @@ static const char *story(void)
 		if (is_alloc)
 			n += (size_t)sprintf(
 			    text + n, "%c%llu", moves ? 'M' : 'A', (unsigned long long)c->size_api[alloc++] >> 4);
-		if (!is_alloc || moves)
-			n += (size_t)sprintf(text + n, "%c%llu", moves ? '<' : 'F', (unsigned long long)c->ref[ref++]);
+		if (!is_alloc || moves) {
+			assert_int_equal(c->age[ref], c->first_alloc + alloc - moves - 1 - c->number[ref]);
+			n += (size_t)sprintf(
+			    text + n, "%c%llu", moves ? '<' : 'F', (unsigned long long)c->number[ref++]);
+		}
 		n += (size_t)sprintf(text + n, " ");
 	}
 	return text;
