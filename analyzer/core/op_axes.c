@@ -326,6 +326,12 @@ bool op_cursor_ended(const struct op_cursor *c, uint32_t axis)
 	return c->now > a->end_time;
 }
 
+bool op_cursor_closing(const struct op_cursor *c)
+{
+	uint64_t own = c->axes->items[0].own[c->file];
+	return !op_cursor_is_helper(c) && c->counts[0] >= own - own / 64;
+}
+
 bool op_cursor_is_helper(const struct op_cursor *c)
 {
 	return is_marked(&c->axes->items[0]) || !c->axes->items[0].own[c->file];

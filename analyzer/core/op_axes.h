@@ -96,6 +96,10 @@ uint32_t op_cursor_position(const struct op_cursor *cursor, uint32_t axis);
  * completes operations of its own ends with the last of them, another one with the last of all. */
 bool op_cursor_ended(const struct op_cursor *cursor, uint32_t axis);
 
+/* Whether this process completes the last 64th of its operations: threads that find no more to do wind up, while others are
+ * still busy. Never so where marks tell the operations. */
+bool op_cursor_closing(const struct op_cursor *cursor);
+
 /* Whether the blocks of this process end with it: it completed no operation itself, so its end is no service's end. */
 bool op_cursor_is_helper(const struct op_cursor *cursor);
 

@@ -34,13 +34,10 @@ struct op_replay { /* of one file */
 	bool failed;    /* memory was short inside a callback */
 	uint32_t now;   /* position on the total's axis */
 	bool ended;     /* the total's axis, for this file */
+	bool closing;   /* the last operations of this file are being performed: see op_cursor_closing */
+	bool idle;      /* no operation is open on the thread at work */
 	bool alive;     /* what is being counted was not freed, the file is over */
 };
-
-static int no_memory(struct err *err)
-{
-	return err_set(err, TIDEMARK_ERR_MEMORY, "out of memory");
-}
 
 /* --- sums --- */
 
@@ -178,6 +175,13 @@ struct ending {
 	bool outlived; /* the piece has outlived the operation that it was born in */
 };
 
+/* The service is over for who is at work: a thread that has no more operations to perform gives back what it had, before or
+ * after another one's last operation is completed. */
+static inline bool is_over(const struct op_replay *r)
+{
+	return r->ended || (r->closing && r->idle);
+}
+
 /* A worker that ended before the others was still using some of what it had, as all of them do at the end of the run. */
 static bool may_be_in_use(const struct op_replay *r, const struct piece *piece)
 {
@@ -204,7 +208,7 @@ static void leave(struct op_replay *r, struct op_cell *cell, const struct ending
 	struct estimate_block block = {.birth = birth,
 	    .size_bytes = weight * (double)e->size,
 	    .stack = (uint32_t)(cell - sums->cells),
-	    .freed_later = !r->alive && r->ended};
+	    .freed_later = !r->alive && is_over(r)};
 	if (may_be_in_use(r, e->piece))
 		sums->undecided[sums->n_undecided++] = block;
 	else
@@ -238,7 +242,7 @@ static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const st
 	if (birth >= axis->n_ops)
 		return;
 	e.now = index ? op_cursor_position(&r->cursor, index) : r->now;
-	bool left = r->alive || (index ? op_cursor_ended(&r->cursor, index) : r->ended);
+	bool left = r->alive || is_over(r) || (index && op_cursor_ended(&r->cursor, index));
 	/* what stood before the first operation belongs to none */
 	if (e.now > birth && (piece->op || birth) && piece->op != OP_SETUP)
 		e.outlived = !piece->op || !op_track_is_open(&r->track, piece->op);
@@ -263,7 +267,7 @@ static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const st
 /* Whether no operation has been completed since the birth that could matter. */
 static inline bool is_young(const struct op_replay *r, const struct piece *piece)
 {
-	if (r->now != piece->birth || r->ended || r->alive)
+	if (r->now != piece->birth || is_over(r) || r->alive)
 		return false;
 	return !piece->name || (op_cursor_position(&r->cursor, piece->name) == piece->name_birth &&
 	                           !op_cursor_ended(&r->cursor, piece->name));
@@ -324,6 +328,7 @@ static void count_alive(void *arg, uint32_t newest)
 static void look_at_clock(struct op_replay *r)
 {
 	r->now = op_cursor_position(&r->cursor, 0);
+	r->closing = op_cursor_closing(&r->cursor);
 	if (!r->ended && op_cursor_ended(&r->cursor, 0)) {
 		r->ended = true;
 		r->last = r->now;
@@ -395,6 +400,7 @@ static inline __attribute__((always_inline)) void look_ahead(
 static int run_span(struct op_replay *r, const struct trace_block *b, struct place *at, uint32_t end, struct err *err)
 {
 	struct piece piece = piece_of_thread(r, b->runs[at->run - 1].thread);
+	r->idle = piece.op == OP_NONE;
 	for (uint32_t i = at->event; i < end; i++) {
 		if (!block_bit(b->ops, i)) {
 			if (r->pieces.live.next)
@@ -412,20 +418,20 @@ static int run_span(struct op_replay *r, const struct trace_block *b, struct pla
 			uint64_t number = b->old[at->ref++];
 			int result = move_block(r, number, &piece);
 			if (result <= 0)
-				return result ? no_memory(err) : not_alive(b, i, number, err);
+				return result ? err_memory(err) : not_alive(b, i, number, err);
 		} else if (pieces_add(&r->pieces, piece) < 0) {
-			return no_memory(err);
+			return err_memory(err);
 		}
 	}
 	at->event = end;
-	return r->failed ? no_memory(err) : 0;
+	return r->failed ? err_memory(err) : 0;
 }
 
 static int play_operation(struct op_replay *r, const struct trace_rare *rare, struct err *err)
 {
 	struct op_done done;
 	if (op_track_take(&r->track, rare, &done) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	if (!r->set_up && (rare->kind == TIDEMARK_RARE_OP_BEGIN || rare->kind == TIDEMARK_RARE_OP_START)) {
 		r->set_up = true;
 		r->first = r->now;
@@ -445,6 +451,7 @@ static int play_rare(struct op_replay *r, const struct trace_block *b, const str
 	switch (rare->kind) {
 	case TIDEMARK_RARE_IMPLICIT_FREE: {
 		uint64_t number = r->pieces.live.next - 1 - rare->values[0];
+		r->idle = false;
 		return end_block(r, number) ? 0 : not_alive(b, rare->position, number, err);
 	}
 	case TIDEMARK_RARE_MARK:
@@ -498,7 +505,7 @@ static int replay_block(struct op_replay *r, const struct trace_block *b, struct
 		n_nodes = r->pairing.n_pairs;
 	}
 	if (ARRAY_RESERVE(r->cell_of_node, r->cell_of_node_capacity, n_nodes) < 0)
-		return no_memory(err);
+		return err_memory(err);
 	for (;;) {
 		int result = play_between(r, b, &at, err);
 		if (result < 0 || at.event == b->n_events)
@@ -524,7 +531,7 @@ static int play(struct op_replay *r, void (*block_read)(void *arg), void *arg, u
 	if (result < 0)
 		return result;
 	finish(r);
-	return r->failed ? no_memory(err) : 0;
+	return r->failed ? err_memory(err) : 0;
 }
 
 int op_replay_file(struct op_sums *sums, uint32_t index, const struct op_file *file, void (*block_read)(void *arg),
@@ -534,7 +541,7 @@ int op_replay_file(struct op_sums *sums, uint32_t index, const struct op_file *f
 	r.timed = sums->axes->n_files > 1;
 	op_stacks_begin_file(&sums->stacks);
 	op_track_init(&r.track, file->endless, file->n_endless);
-	int result = op_cursor_init(&r.cursor, sums->axes, index) < 0 ? no_memory(err) : 0;
+	int result = op_cursor_init(&r.cursor, sums->axes, index) < 0 ? err_memory(err) : 0;
 	if (!result) {
 		r.worker = r.timed && !op_cursor_is_helper(&r.cursor);
 		look_at_clock(&r);

@@ -38,12 +38,13 @@ class Axis:
     def position(self, time):
         return int(self.total[bisect_left(self.times, time)])
 
-    def add(self, piece, died):
+    def add(self, piece, died, by_end):
+        """by_end: it was freed as the service ended"""
         if not self.times:
             return
         birth = self.position(piece.born)
         if birth < self.n_ops:
-            death = self.position(died) if died is not None and died < self.times[-1] else np.inf
+            death = self.position(died) if died is not None and died < self.times[-1] and not by_end else np.inf
             self.rows.append((piece.node, piece.size, birth, death))
             if self.position(died or NEVER) > birth and piece.outlives(died, birth):
                 self.outlived.setdefault(piece.node, []).append(piece.size)
@@ -239,14 +240,25 @@ class Pieces(Clock):
         """End the newest piece, or part of it. returns: bytes that ended"""
         last = pile[-1]
         if len(pile) > 1 and last.size <= excess:
-            self.ended_pieces.append((pile.pop(), self.time))
+            self.end_piece(pile.pop())
             return last.size
-        self.ended_pieces.append((Piece(last.node, excess, last.born, last.name, last.place), self.time))
+        self.end_piece(Piece(last.node, excess, last.born, last.name, last.place))
         last.size -= excess
         return excess
 
     def freed(self, number):
-        self.ended_pieces += [(piece, self.time) for piece in self.blocks.pop(number)]
+        for piece in self.blocks.pop(number):
+            self.end_piece(piece)
+
+    def end_piece(self, piece):
+        self.ended_pieces.append((piece, self.time, self.is_closing()))
+
+    def is_closing(self):
+        """A thread without an operation frees while the last 64th of them is performed."""
+        total = self.axes[None]
+        if total.told or not total.times or self.thread is None or total.position(self.time) < total.n_ops - total.n_ops // 64:
+            return False
+        return self.owners.operation(self.thread, self.time) is None
 
 
 def read(path):
@@ -255,9 +267,9 @@ def read(path):
     story = Operations(data)
     axes = completions(story)
     trace = Pieces(data, axes, Owners(story))
-    pieces = trace.ended_pieces + [(piece, None) for pile in trace.blocks.values() for piece in pile]
-    for piece, died in pieces:
-        axes[None].add(piece, died)
+    pieces = trace.ended_pieces + [(piece, None, False) for pile in trace.blocks.values() for piece in pile]
+    for piece, died, by_end in pieces:
+        axes[None].add(piece, died, by_end)
         if piece.name is not None and piece.name in axes:
-            axes[piece.name].add(piece, died)
+            axes[piece.name].add(piece, died, by_end)
     return axes

@@ -379,7 +379,7 @@ static void run_several(const struct mode *mode)
 
 /* Four threads, each with a megabyte in flight through nearly all of its operation; durations differ widely. */
 static _Atomic uint32_t n_done;
-static bool threads_leak, threads_stall;
+static bool threads_leak, threads_stall, threads_keep;
 
 static void work_for(double microseconds)
 {
@@ -390,6 +390,25 @@ static void work_for(double microseconds)
 static NOINLINE void in_flight_leak(void)
 {
 	take(100);
+}
+
+/* What a thread keeps as long as it serves. */
+static __thread void *kept;
+
+static NOINLINE void keep_in_thread(void)
+{
+	void **block = take(100);
+	*block = kept;
+	kept = block;
+}
+
+static NOINLINE void give_back(void)
+{
+	while (kept) {
+		void *next = *(void **)kept;
+		free(kept);
+		kept = next;
+	}
 }
 
 static NOINLINE void in_flight(bool first_thread)
@@ -403,6 +422,8 @@ static NOINLINE void in_flight(bool first_thread)
 	work_for(duration / 2);
 	if (threads_leak)
 		in_flight_leak();
+	if (threads_keep)
+		keep_in_thread();
 	work_for(duration / 2);
 	free(buffer);
 }
@@ -416,13 +437,15 @@ static void *serve(void *arg)
 		in_flight(me == 0);
 		tidemark_op_end();
 	}
+	give_back();
 	return NULL;
 }
 
 static void run_threaded(const struct mode *mode)
 {
 	pthread_t threads[N_THREADS];
-	threads_leak = mode->per_100 > 0;
+	threads_keep = strstr(mode->name, "keep") != NULL;
+	threads_leak = mode->per_100 > 0 && !threads_keep;
 	threads_stall = strstr(mode->name, "stall") != NULL;
 	for (uintptr_t k = 0; k < N_THREADS; k++)
 		check(pthread_create(&threads[k], NULL, serve, (void *)k) == 0);
@@ -536,6 +559,7 @@ static const struct mode modes[] = {
 	{"threads", {NULL}, 0, run_threaded, "none"},
 	{"threads-leak", {NULL}, 10000, run_threaded, "steady"},
 	{"threads-stall", {NULL}, 0, run_threaded, "none"},
+	{"threads-keep", {NULL}, 10000, run_threaded, "steady"},
 	{"forked", {NULL}, 10000, run_forked, "steady"},
 	{"tenant", {NULL}, 0, run_tenant, "steady"},
 };

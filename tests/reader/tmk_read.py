@@ -355,12 +355,14 @@ class Trace:
     def play(self, ops, moves, refs, mode, ticks, threads, rares, sites):
         moves, sites, at = iter(moves), iter(sites), 0
         for i in range(len(ops) + 1):
+            self.thread = None
             while at < len(rares) and rares[at][0] == i:
                 self.play_rare(*rares[at][1:])
                 at += 1
             if i == len(ops):
                 break
-            thread, old = threads[i], self.old[i]
+            self.thread = thread = threads[i]
+            old = self.old[i]
             if ops[i]:
                 self.born(next(sites), thread, old, next(moves))
             else:
