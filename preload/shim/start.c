@@ -205,6 +205,8 @@ extern __attribute__((weak, visibility("default"))) void __hwasan_init(void);
 extern __attribute__((weak, visibility("default"))) void __msan_init(void);
 extern __attribute__((weak, visibility("default"))) void __tsan_init(void);
 
+extern __attribute__((visibility("default"))) const struct tidemark_api tidemark_api; /* api.c; the first copy's */
+
 extern HIDDEN const char __ehdr_start[], _end[]; /* the linker's: where this library begins and ends */
 
 static bool is_ours(uintptr_t function)
@@ -219,6 +221,14 @@ static bool is_bypassed(void)
 	struct object object;
 	return !is_ours((uintptr_t)free) && objects_at((uintptr_t)free, &object) &&
 	       object_find(&object, "free", false) && !object_imports(&object, "dlsym");
+}
+
+/* Another copy of this library in front of us records already: the user's own, of another build than record's. */
+static bool is_second(void)
+{
+	struct object object;
+	return !is_ours((uintptr_t)&tidemark_api) && objects_at((uintptr_t)&tidemark_api, &object) && object.soname &&
+	       strcmp(object.soname, "libtidemark.so") == 0;
 }
 
 static bool is_sanitized(void)
@@ -237,7 +247,7 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
 	cxx_init();
 	hooks_init();
 	options_read(&options, envp);
-	if ((options.output || options.session) && begin(argc, argv, envp)) {
+	if ((options.output || options.session) && !is_second() && begin(argc, argv, envp)) {
 		jemalloc_init();
 		emit_fence_allocations = !real_malloc_is_known();
 		name_only_process();

@@ -194,6 +194,14 @@ END
     assert_equal "$output" "$ours:/usr/lib/x86_64-linux-gnu/libm.so.6"
 }
 
+@test "a copy of the library that the caller preloads keeps out" {
+    cp "$BUILD/libtidemark.so" other.so
+    mkdir traces
+    LD_PRELOAD="$PWD/other.so" tidemark record -q -o traces/x.tmk -- sort /dev/null
+    assert_equal "$(ls traces)" x.tmk
+    [ "$(value allocations traces/x.tmk)" -gt 0 ]
+}
+
 @test "options reach the library by its variables" {
     run tidemark record -q -o x.tmk --depth 17 --no-children --mmap -- sh -c 'echo $TIDEMARK_DEPTH ${TIDEMARK_CHILDREN%%:*} $TIDEMARK_MMAP'
     assert_equal "$output" "17 0 1"
