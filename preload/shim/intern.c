@@ -175,29 +175,34 @@ static inline struct tidemark_node *node_at(uint32_t id)
 	return (struct tidemark_node *)shm_at(&shm->nodes, 0) + id;
 }
 
-/* returns: its id; 0 when there is no room */
-static uint32_t make_node(uint64_t word, uint32_t parent)
+/* Nodes for n words, each below the one before, side by side. returns: the first one's id; 0 when there is no room */
+static uint32_t make_nodes(const uint64_t *words, uint32_t n, uint32_t parent)
 {
 	uint64_t capacity = shm->nodes.size_bytes / sizeof(struct tidemark_node);
 	if (capacity > ID_MASK)
 		capacity = ID_MASK;
-	if (atomic_load_explicit(&shm->n_nodes, memory_order_relaxed) >= capacity)
+	if (atomic_load_explicit(&shm->n_nodes, memory_order_relaxed) + (uint64_t)n > capacity)
 		return 0;
-	uint32_t id = atomic_fetch_add_explicit(&shm->n_nodes, 1, memory_order_relaxed);
-	struct tidemark_node *node = id < capacity ? node_at(id) : NULL;
-	if (!node)
+	uint32_t id = atomic_fetch_add_explicit(&shm->n_nodes, n, memory_order_relaxed);
+	if (id + (uint64_t)n > capacity || !node_at(id + n - 1))
 		return 0;
-	uint32_t flags = (uint32_t)(word >> INTERN_FLAGS_SHIFT);
-	node->pc = word & TIDEMARK_ADDRESS_MASK;
-	node->parent = parent;
-	node->flags = (uint16_t)flags;
-	node->module = module_of(node->pc, flags);
+	struct tidemark_node *node = node_at(id);
+	for (uint32_t i = 0; i < n; i++, node++) {
+		uint32_t flags = (uint32_t)(words[i] >> INTERN_FLAGS_SHIFT);
+		node->pc = words[i] & TIDEMARK_ADDRESS_MASK;
+		node->parent = i ? id + i - 1 : parent;
+		node->flags = (uint16_t)flags;
+		node->module = module_of(node->pc, flags);
+		node->sibling = 0;
+		atomic_store_explicit(&node->child, i + 1 < n ? id + i + 1 : 0, memory_order_relaxed);
+	}
 	return id;
 }
 
 /* A child of a node that is in its list; 0 when there is none. first: set to the list's first, n: to its length */
 static uint32_t find_child(struct tidemark_node *parent, uint64_t word, uint32_t *first, uint32_t *n)
 {
+	uint64_t pc = word & TIDEMARK_ADDRESS_MASK, flags = word >> INTERN_FLAGS_SHIFT;
 	uint32_t id = *first = atomic_load_explicit(&parent->child, memory_order_acquire);
 	for (*n = 0; id; ++*n) {
 		const struct tidemark_node *child = node_at(id);
@@ -205,43 +210,49 @@ static uint32_t find_child(struct tidemark_node *parent, uint64_t word, uint32_t
 			*n = MAX_CHILDREN;
 			break;
 		}
-		if (intern_word(child->pc, child->flags) == word)
+		if (child->pc == pc && child->flags == flags)
 			return id;
 		id = child->sibling;
 	}
 	return 0;
 }
 
-/* For frames that are not in a list. */
-static uint32_t find_or_insert(uint32_t parent, uint64_t word, uint64_t hash, bool *is_new)
+/* For frames that are not in a list. As intern_next. */
+static uint32_t next_by_hash(uint32_t parent, uint64_t hash, const uint64_t *words, uint32_t *n, bool *is_new)
 {
-	uint32_t id = intern_find(hash);
-	if (id || (id = make_node(word, parent)) == 0)
+	uint32_t made, id = intern_find(hash);
+	if (!id && (made = make_nodes(words, *n, parent)) != 0 && (id = insert(hash, made)) == made) {
+		*is_new = true;
 		return id;
-	*is_new = true;
-	return insert(hash, id);
+	}
+	*n = 1;
+	return id;
 }
 
 /* A list changes by compare-and-swap of its first, and only while it is short: so whoever finds it long has seen all of
- * it. A node that is made here while another thread makes the same stays unused. */
-uint32_t intern_child(uint32_t parent, uint64_t word, uint64_t hash, bool *is_new)
+ * it. Nodes that are made here while another thread makes the same stay unused. */
+uint32_t intern_next(uint32_t parent, uint64_t hash, const uint64_t *words, uint32_t *n, bool *is_new)
 {
 	struct tidemark_node *above = node_at(parent);
-	uint32_t made = 0, first, n;
+	uint32_t made = 0, first, n_children;
 	if (parent == 0 || !above)
-		return above ? find_or_insert(parent, word, hash, is_new) : 0;
+		return above ? next_by_hash(parent, hash, words, n, is_new) : 0;
 	for (;;) {
-		uint32_t id = find_child(above, word, &first, &n);
-		if (id)
+		uint32_t id = find_child(above, words[0], &first, &n_children);
+		if (id) {
+			*n = 1;
 			return id;
-		if (n >= MAX_CHILDREN)
-			return find_or_insert(parent, word, hash, is_new);
-		if (!made && (made = make_node(word, parent)) == 0)
+		}
+		if (n_children >= MAX_CHILDREN)
+			return next_by_hash(parent, hash, words, n, is_new);
+		if (!made && (made = make_nodes(words, *n, parent)) == 0)
 			return 0;
 		node_at(made)->sibling = first;
 		if (atomic_compare_exchange_strong_explicit(
-		        &above->child, &first, made, memory_order_release, memory_order_relaxed))
-			return *is_new = true, made;
+		        &above->child, &first, made, memory_order_release, memory_order_relaxed)) {
+			*is_new = true;
+			return made;
+		}
 	}
 }
 
@@ -249,10 +260,15 @@ uint32_t intern_add(const uint64_t *words, uint32_t n, uint64_t seed, bool *is_n
 {
 	uint64_t hash = seed;
 	uint32_t id = 0;
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < n;) {
+		uint32_t n_done = n - i;
 		hash = intern_extend(hash, words[i]);
-		if ((id = intern_child(id, words[i], hash, is_new)) == 0)
+		if ((id = intern_next(id, hash, words + i, &n_done, is_new)) == 0)
 			return 0;
+		id += n_done - 1;
+		i += n_done;
+		for (uint32_t k = i - n_done + 1; k < i; k++)
+			hash = intern_extend(hash, words[k]);
 	}
 	insert(hash, id);
 	return id;

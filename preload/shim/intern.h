@@ -42,9 +42,10 @@ int intern_init(void);
 /* The stack with this hash; 0 when intern_add did not add it (yet). cost: one or two cache misses */
 uint32_t intern_find(uint64_t hash);
 
-/* The node for one more frame below parent (0: an outermost frame), made if there is none: then is_new is set. hash: of
- * the stack with that frame. returns: 0 when there is no room */
-uint32_t intern_child(uint32_t parent, uint64_t word, uint64_t hash, bool *is_new);
+/* The node for the first of n more frames below parent (0: they are outermost). Where there is none, all n are made, side
+ * by side, and is_new is set. hash: of the stack with the first one. words: not read beyond the first where that is there
+ * n: set to how many are done; the last one's id is higher by n - 1 returns: 0 when there is no room */
+uint32_t intern_next(uint32_t parent, uint64_t hash, const uint64_t *words, uint32_t *n, bool *is_new);
 
 /* The stack of n words, root first, which intern_find did not find, and will from now on. seed: hash of the empty stack.
  * is_new: set when it was not even in the trie. returns: 0 when there is no room */

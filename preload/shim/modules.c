@@ -496,19 +496,24 @@ const struct module *modules_find(uint64_t address)
 	return m ? m : add_known(&o, contested);
 }
 
+static bool is_in(const struct module *m, uint64_t address)
+{
+	return address - m->start < m->end - m->start &&
+	       atomic_load_explicit(&m->state, memory_order_acquire) == ACTIVE;
+}
+
 const struct module *modules_known(uint64_t address)
 {
-	static _Atomic uint32_t last; /* a hint: neighbours in a stack are neighbours here */
-	uint32_t n = count_known();
-	uint32_t first = atomic_load_explicit(&last, memory_order_relaxed);
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = first + i < n ? first + i : first + i - n;
-		if (address - known[at].start >= known[at].end - known[at].start ||
-		    atomic_load_explicit(&known[at].state, memory_order_acquire) != ACTIVE)
-			continue;
-		if (i)
-			atomic_store_explicit(&last, at, memory_order_relaxed);
+	static _Atomic uint16_t hints[64]; /* by address: which one it was the last time */
+	_Atomic uint16_t *hint = &hints[(address >> 16) % 64];
+	uint32_t n = count_known(), at = atomic_load_explicit(hint, memory_order_relaxed);
+	if (at < n && is_in(&known[at], address))
 		return &known[at];
+	for (uint32_t i = 0; i < n; i++) {
+		if (!is_in(&known[i], address))
+			continue;
+		atomic_store_explicit(hint, (uint16_t)i, memory_order_relaxed);
+		return &known[i];
 	}
 	return modules_find(address);
 }

@@ -53,7 +53,7 @@ static const struct {
 };
 
 /* Private to the process: a forked child inherits the mapping as far as its parent had opened it. */
-static _Atomic uint64_t opened_bytes[N_AREAS];
+_Atomic uint64_t shm_opened_bytes[N_AREAS];
 static _Atomic bool failed[N_AREAS];
 
 static struct {
@@ -254,22 +254,15 @@ static bool open_to(char *base, _Atomic uint64_t *opened, uint64_t bytes, uint64
 	return true;
 }
 
-static NOINLINE bool open_area(const struct tidemark_area *area, unsigned i, uint64_t bytes)
+NOINLINE bool shm_open_to(const struct tidemark_area *area, uint64_t bytes)
 {
+	size_t i = (size_t)(area - &shm->procs);
 	if (bytes > area->size_bytes || atomic_load_explicit(&failed[i], memory_order_relaxed))
 		return false;
-	if (open_to(shm_at(area, 0), &opened_bytes[i], bytes, area->size_bytes))
+	if (open_to(shm_at(area, 0), &shm_opened_bytes[i], bytes, area->size_bytes))
 		return true;
 	atomic_store_explicit(&failed[i], true, memory_order_relaxed);
 	return false;
-}
-
-bool shm_ensure(const struct tidemark_area *area, uint64_t bytes)
-{
-	unsigned i = (unsigned)(area - &shm->procs);
-	if (likely(bytes <= atomic_load_explicit(&opened_bytes[i], memory_order_acquire)))
-		return true;
-	return open_area(area, i, bytes);
 }
 
 uint32_t shm_put_string(const char *s, size_t n)

@@ -26,11 +26,19 @@ static inline void *shm_at(const struct tidemark_area *area, uint64_t offset_byt
 	return (char *)shm + area->offset_bytes + offset_bytes;
 }
 
+/* How much of each area is open, and the rest of shm_ensure. */
+extern HIDDEN _Atomic uint64_t shm_opened_bytes[];
+bool shm_open_to(const struct tidemark_area *area, uint64_t bytes);
+
 /* Make the first `bytes` of an area accessible in this process. The extent opened so far is private to a process,
  * because a forked child inherits only what its parent had opened by then. returns: false when the area is smaller than
  * that, or mprotect failed (a failure is remembered, not retried) cost:    one compare when it is open; threads: any,
  * lock-free, async-signal-safe */
-bool shm_ensure(const struct tidemark_area *area, uint64_t bytes);
+static inline bool shm_ensure(const struct tidemark_area *area, uint64_t bytes)
+{
+	uint64_t opened = atomic_load_explicit(&shm_opened_bytes[area - &shm->procs], memory_order_acquire);
+	return likely(bytes <= opened) || shm_open_to(area, bytes);
+}
 
 /* Copy n bytes and a NUL into the strings area. returns: the offset, 0 when there is no room */
 uint32_t shm_put_string(const char *s, size_t n);

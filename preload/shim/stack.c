@@ -265,15 +265,20 @@ static void judge(struct stack_state *s)
 static __attribute__((noinline)) uint32_t find_trail(struct stack_state *s, bool *is_new)
 {
 	struct recall *r = s->recall;
-	uint32_t n = (uint32_t)(s->walk.join + 1), id = 0;
+	uint32_t n = (uint32_t)(s->walk.join + 1), id = 0, n_done;
 	while (n > 0 && (id = r->frames[n - 1].node) == 0)
 		n--;
 	if (n == 0 && r->broken)
 		id = stack_special(TIDEMARK_NODE_BROKEN);
-	for (; n < r->n; n++) {
-		if ((id = intern_child(id, r->frames[n].word, r->frames[n].hash, is_new)) == 0)
+	for (uint32_t i = n; i < r->n; i++)
+		s->words[i] = r->frames[i].word;
+	while (n < r->n) {
+		n_done = r->n - n;
+		if ((id = intern_next(id, r->frames[n].hash, s->words + n, &n_done, is_new)) == 0)
 			break;
-		r->frames[n].node = id;
+		for (uint32_t i = 0; i < n_done; i++)
+			r->frames[n++].node = id + i;
+		id += n_done - 1;
 	}
 	return id;
 }
@@ -343,9 +348,9 @@ uint32_t stack_special(uint32_t flags)
 {
 	uint64_t word = intern_word(0, flags);
 	uint64_t hash = intern_extend(seed_now(), word);
-	uint32_t id = intern_find(hash);
+	uint32_t id = intern_find(hash), n = 1;
 	bool is_new = false;
-	return id ? id : intern_child(0, word, hash, &is_new);
+	return id ? id : intern_next(0, hash, &word, &n, &is_new);
 }
 
 void stack_unloaded(void)

@@ -13,6 +13,7 @@
 struct tidemark_shm *shm;
 struct tidemark_proc *proc_self;
 uint32_t proc_slot;
+_Atomic uint64_t shm_opened_bytes[7];
 
 bool memory_init(void)
 {
@@ -37,7 +38,7 @@ bool memory_init(void)
 	return true;
 }
 
-bool shm_ensure(const struct tidemark_area *area, uint64_t bytes)
+bool shm_open_to(const struct tidemark_area *area, uint64_t bytes)
 {
 	return bytes <= area->size_bytes;
 }
