@@ -73,7 +73,7 @@ static int save(const struct baseline_command *c, const char *output, char **pat
 			say("%s", measure->notes[i]);
 		if (!result && strcmp(output, "-") != 0)
 			say("saved '%s': %s, %zu run%s, %zu stack%s", output, baseline.program, measure->n_sessions,
-			    measure->n_sessions == 1 ? "" : "s", baseline.n_stacks, baseline.n_stacks == 1 ? "" : "s");
+			    plural(measure->n_sessions), baseline.n_stacks, plural(baseline.n_stacks));
 	}
 	baseline_release(&baseline);
 	measure_free(measure);
@@ -163,7 +163,7 @@ static int show(const struct baseline *b, const char *path, uint64_t limit)
 	term_text(&term, path, 200);
 	fputs(": ", stdout);
 	term_text(&term, b->program, 80);
-	printf(", %" PRIu64 " run%s\n\n", b->n_runs, b->n_runs == 1 ? "" : "s");
+	printf(", %" PRIu64 " run%s\n\n", b->n_runs, plural(b->n_runs));
 	for (size_t i = 0; i < b->n_metrics; i++)
 		show_metric(&term, &b->metrics[i], b->n_runs);
 	printf("\n%12s %12s  stack\n", "at the peak", "at the end");
@@ -174,7 +174,7 @@ static int show(const struct baseline *b, const char *path, uint64_t limit)
 		show_stack(&term, order[i]);
 	if (limit && b->n_stacks > limit)
 		printf("... and %zu more stack%s; --limit 0 shows all\n", b->n_stacks - (size_t)limit,
-		    b->n_stacks - limit == 1 ? "" : "s");
+		    plural(b->n_stacks - limit));
 	free(order);
 	return CMD_OK;
 }

@@ -25,11 +25,6 @@ struct history_options {
 	char *default_db; /* owned */
 };
 
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 /* A text that came from elsewhere, with blanks up to `columns`. */
 static void print_padded(const struct term *term, const char *text, unsigned columns)
 {

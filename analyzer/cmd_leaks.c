@@ -24,11 +24,6 @@ struct leaks_report {
 	bool with_runtime; /* list the runtime's blocks too */
 };
 
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 /* --- text --- */
 
 static void print_leak(const struct term *term, const struct leaks_report *l, const struct leak *leak,
@@ -55,8 +50,8 @@ static void print_kind(const struct term *term, const struct leaks_report *l, en
 			seen++;
 		}
 	if (shown < all)
-		fprintf(term->out, "... and %zu more stack%s; --limit 0 shows all\n\n", all - shown,
-		    all - shown == 1 ? "" : "s");
+		fprintf(
+		    term->out, "... and %zu more stack%s; --limit 0 shows all\n\n", all - shown, plural(all - shown));
 	free(frames);
 }
 

@@ -17,11 +17,6 @@
 #define TEXT_FRAMES 24
 #define SCHEMA "tidemark/ops/1"
 
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 /* --- text --- */
 
 static void print_title(const struct term *term, const struct op_report *r)

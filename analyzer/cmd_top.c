@@ -34,11 +34,6 @@ static void count_rows(struct top_report *top)
 
 /* --- text --- */
 
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 static void print_headline(FILE *out, const struct top_report *top, const struct profile_row *row)
 {
 	char a[SIZE_TEXT_BYTES], b[SIZE_TEXT_BYTES], c[SIZE_TEXT_BYTES];
@@ -82,7 +77,7 @@ static void print_stacks(const struct term *term, const struct top_report *top)
 	}
 	if (shown < top->n_rows)
 		printf("... and %zu more stack%s; --limit 0 shows all\n", top->n_rows - shown,
-		    top->n_rows - shown == 1 ? "" : "s");
+		    plural(top->n_rows - shown));
 	free(frames);
 }
 

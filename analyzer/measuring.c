@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/say.h"
+#include "base/size.h"
 #include "late_names.h"
 #include "launch/session_files.h"
 
@@ -26,8 +27,7 @@ static int find_others(struct measure *m, struct measure_session *session, struc
 	int result = session_files_others(&others, session->paths, session->n_paths, err);
 	if (!result && others.n_items)
 		result = measure_note(m, err, "beside '%s' the same session left %zu more recording%s, not given: %s",
-		    session->paths[0], others.n_items, others.n_items == 1 ? "" : "s",
-		    session_files_text(&others, names));
+		    session->paths[0], others.n_items, plural(others.n_items), session_files_text(&others, names));
 	session->others = others.items;
 	session->n_others = others.n_items;
 	return result;

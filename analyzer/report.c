@@ -259,7 +259,7 @@ void report_print_others(const struct term *term, const struct report *report)
 	const char *given = report->profile->trace->path;
 	if (!session_files_others(&others, &given, 1, NULL) && others.n_items) {
 		fprintf(term->out, "its session left %zu more recording%s beside it: ", others.n_items,
-		    others.n_items == 1 ? "" : "s");
+		    plural(others.n_items));
 		term_text(term, session_files_text(&others, names), sizeof(names));
 		fputc('\n', term->out);
 	}

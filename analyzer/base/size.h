@@ -28,6 +28,12 @@ const char *size_delta_text(char text[SIZE_TEXT_BYTES], int64_t bytes);
 /* A count with thousands set apart: "1,234,567". returns: text */
 const char *count_text(char text[SIZE_TEXT_BYTES], uint64_t count);
 
+/* What the noun behind a count ends with: "1 block", "2 blocks". */
+static inline const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
 /* A figure that is bytes or a count, and its change with a sign. */
 const char *amount_text(char text[SIZE_TEXT_BYTES], uint64_t amount, bool bytes);
 const char *amount_delta_text(char text[SIZE_TEXT_BYTES], int64_t delta, bool bytes);

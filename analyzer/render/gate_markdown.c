@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "render/gate_out.h"
 #include "render/term.h"
 
@@ -251,6 +252,6 @@ void gate_markdown(const struct gate_out *out, FILE *file)
 	fprintf(file, "\n<sub>%s", gate_runs_text(out, runs));
 	if (gate->baseline)
 		fprintf(file, "; baseline of %" PRIu64 " run%s, regression above %g %%", gate->baseline->n_runs,
-		    gate->baseline->n_runs == 1 ? "" : "s", gate->config->regression_percent);
+		    plural(gate->baseline->n_runs), gate->config->regression_percent);
 	fputs("</sub>\n", file);
 }

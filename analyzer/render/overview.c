@@ -18,11 +18,6 @@
 #define CHART_ROWS 6
 #define LOG_WIDTH 160
 
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 static const char *ticks_text(char text[SIZE_TEXT_BYTES], uint64_t ticks)
 {
 	return time_text(text, ticks * TIDEMARK_TICK_NS);

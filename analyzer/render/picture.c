@@ -360,7 +360,7 @@ static void put_subtitle(const struct drawing *d, unsigned unnamed)
 	}
 	fprintf(d->out, ", alive at the end %s", size_text(a, t->leaked_bytes));
 	if (unnamed)
-		fprintf(d->out, ", %u mark%s without a label", unnamed, unnamed == 1 ? "" : "s");
+		fprintf(d->out, ", %u mark%s without a label", unnamed, plural(unnamed));
 	fputs("</text>\n", d->out);
 }
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/size.h"
 #include "render/svg.h"
 #include "render/trend.h"
 
@@ -279,8 +280,8 @@ void trend_picture_write(FILE *out, const struct history_table *table)
 	    "<title id=\"title\">Memory by commit</title>\n"
 	    "<desc id=\"desc\">%zu figure%s over %zu commit%s, with %zu change%s.</desc>\n"
 	    "%s<rect class=\"paper\" width=\"%d\" height=\"%.0f\"/>\n",
-	    WIDTH, height, WIDTH, height, table->n_series, table->n_series == 1 ? "" : "s", table->n_commits,
-	    table->n_commits == 1 ? "" : "s", n_changes, n_changes == 1 ? "" : "s", style, WIDTH, height);
+	    WIDTH, height, WIDTH, height, table->n_series, plural(table->n_series), table->n_commits,
+	    plural(table->n_commits), n_changes, plural(n_changes), style, WIDTH, height);
 	put_label(out, LEFT, 38, "title", "start", "Memory by commit");
 	double top = HEAD;
 	for (size_t i = 0; i < table->n_series; i++) {
