@@ -88,6 +88,21 @@ static void exec_now(const char *path, char *const *argv)
 	execv(shell, arguments);
 }
 
+/* What a service manager says to one process, it says by its pid: sockets that it hands over, deadlines. It means the
+ * program. */
+static void be_addressed(pid_t parent)
+{
+	static const char *const names[] = {"LISTEN_PID", "WATCHDOG_PID"};
+	char was[16], is[16];
+	snprintf(was, sizeof(was), "%d", (int)parent);
+	snprintf(is, sizeof(is), "%d", (int)getpid());
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *value = getenv(names[i]);
+		if (value && strcmp(value, was) == 0)
+			setenv(names[i], is, 1);
+	}
+}
+
 static _Noreturn void be_child(struct run *run, int gate, int result, pid_t parent, const char *path, char *const *argv)
 {
 	char go;
@@ -99,6 +114,7 @@ static _Noreturn void be_child(struct run *run, int gate, int result, pid_t pare
 		_exit(125);
 	sigaction(SIGCHLD, &run->old_sigchld, NULL);
 	sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
+	be_addressed(parent);
 	exec_now(path, argv);
 	int error = errno;
 	while (write(result, &error, sizeof(error)) < 0 && errno == EINTR)

@@ -202,6 +202,11 @@ END
     [ "$(value allocations traces/x.tmk)" -gt 0 ]
 }
 
+@test "what a service manager addresses to the process reaches the program" {
+    run sh -c 'LISTEN_PID=$$ WATCHDOG_PID=1 exec tidemark record -q -o x.tmk -- sh -c "echo \$((LISTEN_PID - \$\$)) \$WATCHDOG_PID"'
+    assert_equal "$output" "0 1"
+}
+
 @test "options reach the library by its variables" {
     run tidemark record -q -o x.tmk --depth 17 --no-children --mmap -- sh -c 'echo $TIDEMARK_DEPTH ${TIDEMARK_CHILDREN%%:*} $TIDEMARK_MMAP'
     assert_equal "$output" "17 0 1"
