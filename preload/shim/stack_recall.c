@@ -10,6 +10,8 @@
 
 #define SHAPE_UNITS(n_slots) ((offsetof(struct recall_shape, slots) + 2 * (n_slots) + 7) / 8)
 
+#define REACH_BYTES (8ull << 16)      /* what a shape's slots can span */
+#define ABOVE_ROOT_BYTES 1024u        /* of it so much above the outermost frame's stack pointer */
 #define NO_SHAPE_UNITS SHAPE_UNITS(0) /* at unit 0: what an empty place of the index means. It is for pc 0, nobody's */
 
 static_assert(RECALL_ARENA_UNITS <= UINT16_MAX, "units fit the index");
@@ -30,8 +32,7 @@ static struct recall_shape *shape_at(struct recall *r, uint32_t unit)
 
 void recall_reset(struct recall *r)
 {
-	r->n = 0;
-	r->n_checks = 0;
+	r->n = r->n_checks = r->n_sums = 0;
 	memset(r->index, 0, sizeof(r->index));
 	memset(r->lines, 0, sizeof(r->lines));
 }
@@ -72,19 +73,32 @@ uint32_t recall_find_other(struct recall *r, uint64_t pc, uint64_t sp, uint64_t 
 	return 0;
 }
 
+/* The slots that a frame's way to the root read lie above its stack pointer. */
 int32_t recall_verify(const struct recall *r, uint64_t sp)
 {
-	uint32_t c = 0;
 	int32_t i = (int32_t)r->n - 1;
-	while (c < r->n_checks && r->checks[c].slot >= sp && load(r->checks[c].slot) == r->checks[c].value)
+	uint32_t c = 0;
+	while (i >= 0 && r->frames[i].sp < sp)
+		i--;
+	if (i < 0)
+		return i;
+	while (c < r->frames[i].n_checks && load(r->checks[c].slot) == r->checks[c].value)
 		c++;
-	while (i >= 0 && (r->frames[i].n_checks > c || r->frames[i].sp < sp))
+	while (i >= 0 && r->frames[i].n_checks > c)
 		i--;
 	return i;
 }
 
+static inline bool is_near(const struct recall *r, uint64_t slot)
+{
+	return slot - r->floor < REACH_BYTES && slot % 8 == 0;
+}
+
 static void add_check(struct recall *r, uint64_t slot, uint64_t value)
 {
+	if (!is_near(r, slot) && r->first_far > r->n_checks)
+		r->first_far = r->n_checks;
+	r->slots[r->n_checks] = (uint16_t)((slot - r->floor) / 8);
 	r->checks[r->n_checks++] = (struct recall_check){slot, value};
 }
 
@@ -118,12 +132,23 @@ static void add_frame(struct recall *r, const struct unwind_frame *f, uint64_t h
 	r->n++;
 }
 
+/* Forget all but the first n checks. */
+static void keep_checks(struct recall *r, uint32_t n)
+{
+	r->n_checks = n;
+	if (r->n_sums > n / 2)
+		r->n_sums = n / 2;
+	if (r->first_far >= n)
+		r->first_far = UINT32_MAX;
+}
+
 /* The outermost frame of a walk that met nothing known. */
 static void add_root(struct recall *r, const struct unwind_walk *w, const struct unwind_frame *f, uint64_t seed)
 {
+	keep_checks(r, 0);
 	r->n = 0;
-	r->n_checks = 0;
 	r->broken = w->broken;
+	r->floor = (f->sp & ~7ull) + ABOVE_ROOT_BYTES - REACH_BYTES;
 	/* It ended because there was no return address where one should be: another value there would make it go on. */
 	if (w->end_sp) {
 		if (rule_kind(f->rule) == RULE_DEREF)
@@ -142,7 +167,7 @@ bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed)
 		add_root(r, w, &w->frames[--i], seed);
 	} else {
 		r->n = (uint32_t)w->join + 1;
-		r->n_checks = r->frames[w->join].n_checks;
+		keep_checks(r, r->frames[w->join].n_checks);
 	}
 	while (i > 0 && r->n < RECALL_FRAMES && r->n_checks + 3 <= RECALL_CHECKS) {
 		i--;
@@ -154,11 +179,10 @@ bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed)
 /* The next segment, without the shapes that it held. */
 static void open_segment(struct recall *r)
 {
-	uint32_t start = (r->head / RECALL_SEGMENT_UNITS + 1) % RECALL_SEGMENTS * RECALL_SEGMENT_UNITS;
-	for (uint32_t set = 0; set < RECALL_SETS; set++)
-		for (uint32_t i = 0; i < RECALL_WAYS; i++)
-			if ((uint32_t)r->index[set][i] - start < RECALL_SEGMENT_UNITS)
-				r->index[set][i] = 0;
+	uint16_t start = (uint16_t)((r->head / RECALL_SEGMENT_UNITS + 1) % RECALL_SEGMENTS * RECALL_SEGMENT_UNITS);
+	uint16_t *index = &r->index[0][0];
+	for (uint32_t i = 0; i < RECALL_SETS * RECALL_WAYS; i++)
+		index[i] = (uint16_t)(index[i] - start) < RECALL_SEGMENT_UNITS ? 0 : index[i];
 	r->head = start;
 }
 
@@ -174,27 +198,43 @@ static uint32_t make_room(struct recall *r, uint32_t units)
 	return unit;
 }
 
-/* Writes the shape of the trail where the next one goes. returns: its unit; 0 when a slot is too far away */
+/* Writes the shape of the trail where the next one goes. returns: its unit */
 static uint32_t write_shape(struct recall *r, const struct unwind_known *leaf, uint64_t pc)
 {
 	uint32_t n = (r->n_checks + 1) & ~1u, unit = make_room(r, SHAPE_UNITS(n));
 	struct recall_shape *shape = shape_at(r, unit);
-	uint64_t seed = recall_fold(pc ^ RECALL_KEY, leaf->sp ^ RECALL_STEP), key = n + leaf->bp_live, far = 0;
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t distance = (r->checks[i < r->n_checks ? i : i - 1].slot - leaf->sp) / 8;
-		shape->slots[i] = (uint16_t)distance;
-		far |= distance;
-	}
-	for (uint32_t i = 0; i < n; i += 2) {
+	uint64_t key = recall_fold(pc ^ RECALL_KEY, leaf->sp ^ RECALL_STEP) + n + leaf->bp_live, seed = 0, word;
+	if (n > r->n_checks)
+		r->slots[n - 1] = r->slots[n - 2];
+	memset(&r->slots[n], 0, sizeof(word));
+	for (uint32_t i = 0; i < n; i += 4) {
+		memcpy(&word, &r->slots[i], sizeof(word));
 		key += RECALL_STEP;
-		seed += recall_fold(shape->slots[i] ^ key, shape->slots[i + 1] + key);
+		seed += recall_fold(word ^ key, key);
 	}
+	memcpy(shape->slots, r->slots, n * sizeof(shape->slots[0]));
 	shape->pc = pc;
 	shape->sp = leaf->sp;
-	shape->seed = recall_fold(seed, key);
+	shape->seed = recall_fold(seed ^ r->floor, key);
+	shape->below = (uint32_t)((leaf->sp - r->floor) / 8);
 	shape->n_slots = (uint16_t)n;
 	shape->bp_live = leaf->bp_live;
-	return far > UINT16_MAX ? 0 : unit;
+	return unit;
+}
+
+/* As recall_hash, of a shape of the trail, whose slots hold what they held. */
+static uint64_t hash_trail(struct recall *r, const struct recall_shape *shape, uint64_t bp)
+{
+	const struct recall_check *c = r->checks;
+	uint32_t n = r->n_checks / 2, i = r->n_sums;
+	for (; i < n; i++)
+		r->sums[i + 1] =
+		    r->sums[i] + recall_pair(c[2 * i].value, c[2 * i + 1].value, RECALL_KEY + (i + 1) * RECALL_STEP);
+	r->n_sums = n;
+	uint64_t hash = shape->seed + recall_bp(shape, bp) + r->sums[n];
+	if (r->n_checks % 2)
+		hash += recall_pair(c[2 * n].value, c[2 * n].value, RECALL_KEY + (n + 1) * RECALL_STEP);
+	return hash;
 }
 
 void recall_remember(struct recall *r)
@@ -202,9 +242,9 @@ void recall_remember(struct recall *r)
 	const struct unwind_known *leaf = &r->frames[r->n - 1];
 	uint64_t pc = leaf->word & TIDEMARK_ADDRESS_MASK;
 	uint16_t *set = r->index[recall_set_of(pc, leaf->sp)];
-	uint32_t i = 0, unit = write_shape(r, leaf, pc);
-	if (unit == 0)
+	if (r->first_far < r->n_checks || !is_near(r, leaf->sp))
 		return;
+	uint32_t i = 0, unit = write_shape(r, leaf, pc);
 	while (i < RECALL_WAYS && shape_at(r, set[i])->seed != shape_at(r, unit)->seed)
 		i++;
 	if (i == RECALL_WAYS)
@@ -212,7 +252,7 @@ void recall_remember(struct recall *r)
 	else
 		r->head = unit; /* it is there */
 	put_first(set, i);
-	add_node(r, recall_hash(shape_at(r, set[0]), leaf->bp), leaf->node);
+	add_node(r, hash_trail(r, shape_at(r, set[0]), leaf->bp), leaf->node);
 }
 
 static struct {

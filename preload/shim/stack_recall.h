@@ -43,10 +43,11 @@ struct recall_check {
 struct recall_shape {
 	uint64_t pc;
 	uint64_t sp;
-	uint64_t seed; /* of the hash over the slots: stands for all the rest of this */
+	uint64_t seed;  /* of the hash over the slots: stands for all the rest of this */
+	uint32_t below; /* the slots are counted from so many words below sp */
 	uint16_t n_slots;
 	uint16_t bp_live;
-	uint16_t slots[]; /* in words above sp; an even number: the last one may be there twice */
+	uint16_t slots[]; /* outermost first; an even number: the last one may be there twice */
 };
 
 /* Nodes by the hash over the slots; one cache line. */
@@ -63,6 +64,12 @@ struct recall {
 	bool broken;
 	struct unwind_known frames[RECALL_FRAMES];
 	struct recall_check checks[RECALL_CHECKS];
+	/* Of the trail's checks what a shape of it needs, so that only what is new has to be looked at for the next. */
+	uint64_t floor;                       /* of the slots in shapes; 512 KiB below the root */
+	uint16_t slots[RECALL_CHECKS + 4];    /* in words above floor */
+	uint64_t sums[RECALL_CHECKS / 2 + 1]; /* of the hash over the values of the first so many pairs */
+	uint32_t n_sums;                      /* pairs for which that stands */
+	uint32_t first_far;                   /* the first check whose slot is not within reach of floor */
 	/* The memo. The index finds a shape by pc and sp. */
 	uint16_t index[RECALL_SETS][RECALL_WAYS]; /* units of the arena; 0: empty; what served last comes first */
 	uint32_t head;                            /* arena unit to write next; 0: nothing was written yet */
@@ -90,19 +97,28 @@ static inline uint64_t recall_fold(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* What the slots of a shape hold, as one number. Two at a time, each pair by another key, so that order counts; and
- * added up, so that no product waits for the one before. */
+/* Of the hash over what slots hold: two of them, each two by another key, so that order counts. Added up, so that no
+ * product waits for the one before. */
+static inline uint64_t recall_pair(uint64_t first, uint64_t second, uint64_t key)
+{
+	return recall_fold(first ^ key, second + key);
+}
+
+static inline uint64_t recall_bp(const struct recall_shape *shape, uint64_t bp)
+{
+	return shape->bp_live ? recall_fold(bp ^ RECALL_KEY, RECALL_STEP) : 0;
+}
+
+/* What the slots of a shape hold, as one number. */
 static inline uint64_t recall_hash(const struct recall_shape *shape, uint64_t bp)
 {
-	const uint64_t *memory = (const uint64_t *)(uintptr_t)shape->sp;
+	const uint64_t *memory = (const uint64_t *)(uintptr_t)(shape->sp - 8ull * shape->below);
 	const uint16_t *slot = shape->slots, *end = slot + shape->n_slots;
-	uint64_t hash = shape->seed, key = RECALL_KEY;
+	uint64_t hash = shape->seed + recall_bp(shape, bp), key = RECALL_KEY;
 	__asm__ volatile("" : : : "memory"); /* what lies there is not of this program, as compilers see it */
-	if (shape->bp_live)
-		hash += recall_fold(bp ^ RECALL_KEY, RECALL_STEP);
 	for (; slot < end; slot += 2) {
 		key += RECALL_STEP;
-		hash += recall_fold(memory[slot[0]] ^ key, memory[slot[1]] + key);
+		hash += recall_pair(memory[slot[0]], memory[slot[1]], key);
 	}
 	return hash;
 }
