@@ -129,6 +129,17 @@ static int range_add(struct dwarf_info *info, uint64_t low, uint64_t high, uint3
 	return 0;
 }
 
+/* Link-time optimisation leaves for each source file a unit that says what was declared, and for all of them together
+ * units that hold the code. */
+static bool unit_is_without_code(const struct dwarf_info *info, Dwarf_Die *die)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word offset;
+
+	return dwarf_attr(die, DW_AT_stmt_list, &attribute) && !dwarf_formudata(&attribute, &offset) &&
+	       line_table_is_empty(&info->sections, offset);
+}
+
 static int unit_add(struct dwarf_info *info, Dwarf_Die *die)
 {
 	uint32_t index = (uint32_t)info->n_units;
@@ -145,7 +156,7 @@ static int unit_add(struct dwarf_info *info, Dwarf_Die *die)
 		if (range_add(info, low, high, index))
 			return -1;
 	}
-	if (has_ranges)
+	if (has_ranges || unit_is_without_code(info, die))
 		return 0;
 	if (ARRAY_RESERVE(info->rangeless, info->rangeless_capacity, info->n_rangeless + 1))
 		return -1;

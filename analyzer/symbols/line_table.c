@@ -536,6 +536,13 @@ int line_table_read(struct line_table *table, const struct line_sections *sectio
 	return result;
 }
 
+bool line_table_is_empty(const struct line_sections *sections, uint64_t offset)
+{
+	struct program program = {.sections = sections};
+
+	return program_open(&program, offset) && cursor_done(&program.code);
+}
+
 void line_table_release(struct line_table *table)
 {
 	free(table->rows);

@@ -8,6 +8,7 @@
 #ifndef LINE_TABLE_H
 #define LINE_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,9 @@ void line_sections_find(struct line_sections *sections, const struct elf_image *
 int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset, const char *folder,
     const struct line_place *place);
 void line_table_release(struct line_table *table);
+
+/* Is there a table at offset that holds no row? cost: about 20 ns */
+bool line_table_is_empty(const struct line_sections *sections, uint64_t offset);
 
 /* Append a file. returns: 0, -1 when memory is short */
 int line_table_add_file(struct line_table *table, const char *folder, const char *name, struct strpool *pool);

@@ -34,9 +34,9 @@ struct sections {
 /* What is never asked for. */
 static bool is_needed(const char *name)
 {
-	static const char *const unread[] = {".debug_loc", ".debug_loclists", ".debug_frame", ".debug_macro",
-	    ".debug_macinfo", ".debug_names", ".debug_pubnames", ".debug_pubtypes", ".debug_gnu_pubnames",
-	    ".debug_gnu_pubtypes"};
+	static const char *const unread[] = {".debug_aranges", ".debug_loc", ".debug_loclists", ".debug_frame",
+	    ".debug_macro", ".debug_macinfo", ".debug_names", ".debug_pubnames", ".debug_pubtypes",
+	    ".debug_gnu_pubnames", ".debug_gnu_pubtypes"};
 
 	for (size_t i = 0; i < sizeof(unread) / sizeof(*unread); i++)
 		if (!strcmp(name, unread[i]))
