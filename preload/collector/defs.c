@@ -1,10 +1,13 @@
 #include "defs.h"
 
+#include <sys/mman.h>
+
 #include "chunk.h"
 #include "stringpool.h"
 #include "symbolizer.h"
 #include "tidemark/trace.h"
 
+#define HUGE_BYTES (2u << 20)
 #define MAX_STACK 8192u /* frames of one stack; more is not a stack of ours */
 
 /* ---- strings ---- */
@@ -216,10 +219,32 @@ void defs_thread(struct defs *d, uint32_t tid)
 
 /* ---- sites ---- */
 
+/* The table is looked up at random: a large one in huge pages is found faster, and costs 512 faults less for each. */
+static struct site_entry *site_table_new(uint32_t capacity)
+{
+	size_t bytes = capacity * sizeof(struct site_entry);
+	if (bytes < HUGE_BYTES)
+		return calloc(1, bytes);
+	void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (table == MAP_FAILED)
+		return NULL;
+	madvise(table, bytes, MADV_HUGEPAGE);
+	return table;
+}
+
+static void site_table_free(struct defs *d)
+{
+	size_t bytes = d->site_capacity * sizeof(*d->site_table);
+	if (bytes < HUGE_BYTES)
+		free(d->site_table);
+	else
+		munmap(d->site_table, bytes);
+}
+
 static int grow_sites(struct defs *d)
 {
 	uint32_t capacity = d->site_capacity ? 2 * d->site_capacity : 512;
-	struct site_entry *table = calloc(capacity, sizeof(*table));
+	struct site_entry *table = site_table_new(capacity);
 	if (!table) {
 		d->failed = true;
 		return -1;
@@ -233,7 +258,7 @@ static int grow_sites(struct defs *d)
 			k = (k + 1) & (capacity - 1);
 		table[k] = *old;
 	}
-	free(d->site_table);
+	site_table_free(d);
 	d->site_table = table;
 	d->site_capacity = capacity;
 	return 0;
@@ -267,7 +292,7 @@ uint32_t defs_site(struct defs *d, const struct image *image, uint64_t size_api,
 
 void defs_reset_sites(struct defs *d)
 {
-	free(d->site_table);
+	site_table_free(d);
 	d->site_table = NULL;
 	d->site_capacity = d->n_sites = 0;
 }
@@ -300,7 +325,7 @@ void defs_release(struct defs *d)
 	idmap_release(&d->module_ids);
 	idpages_release(&d->node_ids);
 	free(d->frame_table);
-	free(d->site_table);
+	site_table_free(d);
 	free(d->asked_modules);
 	free(d->questions);
 	free(d->jit);
