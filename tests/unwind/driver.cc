@@ -163,6 +163,24 @@ static void run_aligned()
 		}
 }
 
+/* A frame so large that its stack pointer and its return address are further apart than remembered slots may be. */
+__attribute__((noinline)) static void take_large(unsigned kib, unsigned seed)
+{
+	char *p = (char *)alloca(1024 * kib);
+	keep(p);
+	void *block = malloc(8);
+	keep(block);
+	free(block);
+	allocate0(seed);
+	keep(p);
+}
+
+static void run_large(unsigned seed)
+{
+	for (unsigned i = 0; i < 300; i++)
+		take_large(i % 3 * 300 + 200, seed);
+}
+
 /* More callers in one function than a node of the trie has room for in its list of children. */
 #define FOUR_TIMES(x) x x x x
 __attribute__((noinline)) static void run_wide(void (*allocate)(unsigned), unsigned seed)
@@ -407,6 +425,7 @@ int main(int argc, char **argv)
 	run_loops(seed);
 	run_equal_pointers();
 	run_aligned();
+	run_large(seed);
 	for (auto *allocate : {allocate0, allocate1, allocate0})
 		run_wide(allocate, seed);
 	run_deep(seed);
