@@ -80,7 +80,7 @@ static void complete_suppressions(struct op_report *r, const struct operations *
 		r->failed = true;
 }
 
-static bool is_suppressed(void *arg, const struct operations *operations, uint32_t file, uint32_t node)
+static enum op_whose tell_whose(void *arg, const struct operations *operations, uint32_t file, uint32_t node)
 {
 	struct op_report *r = arg;
 	const struct frame_view **frames;
@@ -91,10 +91,12 @@ static bool is_suppressed(void *arg, const struct operations *operations, uint32
 		r->failed = !r->files;
 		complete_suppressions(r, operations);
 	}
-	if (r->failed || !r->suppressions.n_items)
-		return false;
+	if (r->failed)
+		return OP_OF_PROGRAM;
 	size_t n = op_report_frames(r, &(struct op_stack){.file = file, .node = node}, &frames);
-	return op_report_suppression(r, frames, n) != NULL;
+	if (op_report_suppression(r, frames, n))
+		return OP_SUPPRESSED;
+	return runtime_owns(frames, n, resolver_callee, r->resolver) ? OP_OF_RUNTIME : OP_OF_PROGRAM;
 }
 
 /* --- the door --- */
@@ -106,8 +108,8 @@ static int read_files(struct op_report *r, const char *const *paths, size_t n_pa
 	progress_init(&progress, "reading");
 	struct operations_options wanted = {.live = r->live,
 	    .by_thread = r->by_thread,
-	    .suppressed = is_suppressed,
-	    .suppressed_arg = r,
+	    .whose = tell_whose,
+	    .whose_arg = r,
 	    .waiting = say_waiting,
 	    .progress = progress_show,
 	    .progress_arg = &progress};

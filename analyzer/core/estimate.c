@@ -37,6 +37,7 @@ struct survivors {
 	const struct estimate_block *blocks;
 	size_t n;
 	const struct estimate_deaths *deaths;
+	bool runtime;
 };
 
 /* What one stack's survivors are, up to the batch where they become too young. */
@@ -283,9 +284,12 @@ static struct estimate_stack add_stack(struct run *r, const struct survivors *s)
 	bool settled;
 	uint64_t n;
 	int a = choose_ageing(r, s, &settled, &n);
+	bool once = s->deaths->all == 0 && count_batches(r, s) < POOL_MAX_BATCHES;
+	if (once && s->runtime)
+		return (struct estimate_stack){.rate_class = RATE_ONCE};
 	if (a == 0)
 		add_recent(r, s);
-	if (s->deaths->all == 0 && count_batches(r, s) < POOL_MAX_BATCHES) {
+	if (once) {
 		struct spread few = spread_out(r, s, r->plan->end[0]);
 		return join(r, &r->pool, r->plan->end[0], &few, RATE_ONCE);
 	}
@@ -399,8 +403,9 @@ static void add_all(struct run *r, struct estimate *out)
 			;
 		if (in->suppressed && in->suppressed[stack] != in->of_suppressed)
 			continue;
-		struct estimate_stack s =
-		    add_stack(r, &(struct survivors){in->blocks + i, end - i, &in->deaths[stack]});
+		struct survivors left = {
+		    in->blocks + i, end - i, &in->deaths[stack], in->runtime && in->runtime[stack]};
+		struct estimate_stack s = add_stack(r, &left);
 		if (out->stacks)
 			out->stacks[stack] = s;
 	}

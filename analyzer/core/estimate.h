@@ -62,6 +62,7 @@ struct estimate_input {
 	const struct estimate_deaths *deaths; /* n_stacks */
 	const bool *suppressed;               /* n_stacks; NULL: none */
 	bool of_suppressed;                   /* take the suppressed stacks alone instead of the others */
+	const bool *runtime; /* n_stacks: the C runtime's own, of which one block or two mean nothing; NULL: none */
 };
 
 struct estimate_stack { /* means over the batches that count, per 100 operations */

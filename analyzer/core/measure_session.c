@@ -221,18 +221,21 @@ static int read_stacks(struct reading *r, size_t file, struct err *err)
 
 /* --- operations --- */
 
-static bool is_suppressed(void *arg, const struct operations *operations, uint32_t file, uint32_t node)
+static enum op_whose tell_whose(void *arg, const struct operations *operations, uint32_t file, uint32_t node)
 {
 	struct reading *r = arg;
 	const struct frame_view **frames = NULL;
 	size_t capacity = 0;
-	bool found = false;
 	(void)operations;
 	size_t n = file < r->n_files ? stacks_trace_frames(r->stacks[file], 0, node, &frames, &capacity) : 0;
-	for (size_t i = 0; i < n && !found; i++)
-		found = suppressions_match(&r->measure->suppressions, frames[i]) != SUPPRESS_NONE;
+	enum op_whose whose = OP_OF_PROGRAM;
+	if (runtime_owns(frames, n, r->options->callee, r->options->callee_arg))
+		whose = OP_OF_RUNTIME;
+	for (size_t i = 0; i < n && whose != OP_SUPPRESSED; i++)
+		if (suppressions_match(&r->measure->suppressions, frames[i]) != SUPPRESS_NONE)
+			whose = OP_SUPPRESSED;
 	free(frames);
-	return found;
+	return whose;
 }
 
 /* The stacks behind a rate are those of the run in which it is largest. */
@@ -313,8 +316,8 @@ static int read_entry(struct reading *r, const struct op_entry *entry, struct er
 static int read_operations(struct reading *r, struct err *err)
 {
 	struct measure_session *session = &r->measure->sessions[r->session];
-	const struct operations_options wanted = {.suppressed = is_suppressed,
-	    .suppressed_arg = r,
+	const struct operations_options wanted = {.whose = tell_whose,
+	    .whose_arg = r,
 	    .waiting = r->options->waiting,
 	    .progress = r->options->progress,
 	    .progress_arg = r->options->progress_arg};

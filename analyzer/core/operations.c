@@ -276,7 +276,7 @@ struct tables {
 	size_t *first_left; /* by axis: into left; one more at the end */
 	struct estimate_deaths *deaths;
 	struct estimate_stack *stacks;
-	bool *suppressed;
+	bool *suppressed, *runtime;
 };
 
 static int compare_left(const void *a, const void *b)
@@ -295,6 +295,7 @@ static void tables_release(struct tables *t)
 	free(t->deaths);
 	free(t->stacks);
 	free(t->suppressed);
+	free(t->runtime);
 }
 
 /* Counting sort of the cells; `rank`: where each went. */
@@ -340,8 +341,10 @@ static int make_tables(struct op_sums *sums, struct tables *t)
 	    .first_left = calloc(n_axes + 1, sizeof(*t->first_left)),
 	    .deaths = malloc(n * sizeof(*t->deaths)),
 	    .stacks = calloc(n, sizeof(*t->stacks)),
-	    .suppressed = calloc(n, sizeof(*t->suppressed))};
-	bool short_of = !rank || !t->order || !t->first || !t->first_left || !t->deaths || !t->stacks || !t->suppressed;
+	    .suppressed = calloc(n, sizeof(*t->suppressed)),
+	    .runtime = calloc(n, sizeof(*t->runtime))};
+	bool short_of = !rank || !t->order || !t->first || !t->first_left || !t->deaths || !t->stacks ||
+	                !t->suppressed || !t->runtime;
 	if (!short_of) {
 		order_cells(sums, t, rank);
 		order_left(sums, t, rank);
@@ -350,14 +353,16 @@ static int make_tables(struct op_sums *sums, struct tables *t)
 	return short_of ? -1 : 0;
 }
 
-static void ask_suppressed(struct session *s, struct tables *t)
+static void ask_whose(struct session *s, struct tables *t)
 {
 	const struct op_sums *sums = &s->own->sums;
-	for (size_t i = 0; i < sums->n_cells && s->options->suppressed; i++) {
+	for (size_t i = 0; i < sums->n_cells && s->options->whose; i++) {
 		const struct op_cell *cell = &sums->cells[t->order[i]];
-		if (cell->left_blocks)
-			t->suppressed[i] =
-			    s->options->suppressed(s->options->suppressed_arg, s->out, cell->file, cell->node);
+		if (!cell->left_blocks)
+			continue;
+		enum op_whose whose = s->options->whose(s->options->whose_arg, s->out, cell->file, cell->node);
+		t->suppressed[i] = whose == OP_SUPPRESSED;
+		t->runtime[i] = whose == OP_OF_RUNTIME;
 	}
 }
 
@@ -443,7 +448,8 @@ static int estimate_axis(struct session *s, struct tables *t, size_t axis, struc
 	    .blocks = sums->left ? sums->left + t->first_left[axis] : NULL,
 	    .n_blocks = t->first_left[axis + 1] - t->first_left[axis],
 	    .deaths = t->deaths + t->first[axis],
-	    .suppressed = t->suppressed + t->first[axis]};
+	    .suppressed = t->suppressed + t->first[axis],
+	    .runtime = t->runtime + t->first[axis]};
 	struct estimate e = {.stacks = t->stacks + t->first[axis]}, hidden = e;
 	if (estimate_run(&in, &e) < 0)
 		return -1;
@@ -485,7 +491,7 @@ static int estimate_all(struct session *s, struct err *err)
 	int result = make_tables(sums, &t);
 	op_sums_sort_shares(sums);
 	if (!result) {
-		ask_suppressed(s, &t);
+		ask_whose(s, &t);
 		out->names = calloc(axes->n_items, sizeof(*out->names));
 		result = out->names ? estimate_axis(s, &t, 0, &out->total) : -1;
 	}

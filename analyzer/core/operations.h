@@ -80,15 +80,17 @@ struct operations {
 	struct operations_private *private_state;
 };
 
+enum op_whose { OP_OF_PROGRAM, OP_OF_RUNTIME, OP_SUPPRESSED };
+
 struct operations_options {
 	bool
 	    live; /* the files are being written: do not wait for the writer, what is there so far counts, and missing ends
 	            * forbid no verdict */
 	bool by_thread; /* tell the shares of threads; about twice the time */
-	/* Whether a stack is suppressed. Asked once for each stack with something alive at the end, after all files were
-	 * read. NULL: none is */
-	bool (*suppressed)(void *arg, const struct operations *operations, uint32_t file, uint32_t node);
-	void *suppressed_arg;
+	/* Whose a stack is. Asked once for each stack with something alive at the end, after all files were read.
+	 * NULL: all are the program's */
+	enum op_whose (*whose)(void *arg, const struct operations *operations, uint32_t file, uint32_t node);
+	void *whose_arg;
 	void (*waiting)(const char *path); /* see trace_open */
 	void (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);
 	void *progress_arg;

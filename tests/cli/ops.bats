@@ -160,7 +160,7 @@ entry() {
     child=$(echo fork.tmk.*)
     assert_equal "$(ops fork.tmk fork.tmk.* | jq -c '[.others_of_session, .warnings]')" '[[],[]]'
     assert_equal "$(ops fork.tmk | jq -c .others_of_session)" "[\"$child\"]"
-    tidemark ops fork.tmk | grep -qx "warning: beside 'fork.tmk' the same session left 1 more recording, not given: '$child'"
+    tidemark ops fork.tmk | grep -qx "WARNING: beside 'fork.tmk' the same session left 1 more recording, not given: '$child'"
     tidemark summary fork.tmk | grep -qx "its session left 1 more recording beside it: '$child'"
     tidemark leaks fork.tmk | grep -qx "its session left 1 more recording beside it: '$child'"
     assert_equal "$(tidemark summary --json "$child" | jq -c .recording.others_of_session)" '["fork.tmk"]'
@@ -206,6 +206,39 @@ END
     assert_equal "$(entry '.total.leaked_bytes_per_100' leaking.tmk leaking.tmk.*)" '{"estimate":10000,"low":10000,"high":10000}'
 }
 
+@test "what the C library allocates once counts nowhere, what it allocates again and again does" {
+    compile late -I"$ROOT/include" <<'END'
+#include <locale.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <tidemark.h>
+static volatile FILE *file;
+int main(int argc, char **argv)
+{
+    for (int i = 0; i < 3000; i++) {
+        tidemark_op_begin("request");
+        if (i == 1800) {
+            puts("late");
+            getpwnam("root");
+            setlocale(LC_ALL, "C.UTF-8");
+        }
+        if (argc > 1 && i % 10 == 0)
+            fputs("again", (FILE *)(file = fopen("/dev/null", "w")));
+        tidemark_op_end();
+    }
+    (void)argv;
+    return 0;
+}
+END
+    tidemark record -q -o late.tmk -- ./late >printed
+    assert_equal "$(entry '.total | [.leaked_bytes_per_100, .recent_bytes_per_100, .class]' late.tmk)" '[{"estimate":0,"low":0,"high":0},0,"none"]'
+    run -0 tidemark gate --leak-per-100-ops 0 late.tmk
+    tidemark record -q -o files.tmk -- ./late again >printed
+    assert_equal "$(entry '.total.stacks[] | select(.runtime and .class == "steady") | .blocks' files.tmk)" 300
+    run -1 tidemark gate --leak-per-100-ops 10kB files.tmk
+}
+
 @test "suppressed leaks are in no rate, and said" {
     echo 'leak:^get$' >known.txt
     assert_equal "$(entry '.total | [.leaked_bytes_per_100.estimate, .suppressed_bytes_per_100, .stacks[-1].suppressed_by]' --suppressions known.txt plain.tmk)" \
@@ -229,8 +262,8 @@ END
 @test "beginnings without ends, and ends without beginnings" {
     tidemark record -q -o stray.tmk -- ./app stray 10
     run -0 tidemark ops stray.tmk
-    assert_equal "$(head -n 2 <<<"$output")" "warning: operations that began and never ended, and so do not count: 1
-warning: ends of operations that had never begun, and so do not count: 1"
+    assert_equal "$(head -n 2 <<<"$output")" "WARNING: operations that began and never ended, and so do not count: 1
+WARNING: ends of operations that had never begun, and so do not count: 1"
     [[ $output == *"10 operations completed"* ]]
 }
 
@@ -239,7 +272,10 @@ warning: ends of operations that had never begun, and so do not count: 1"
     run -4 --separate-stderr tidemark ops --strict --json cut.tmk
     assert_equal "$(jq -c '[.complete, .warnings[0]]' <<<"$output" | cut -c 1-31)" '[false,"'"'"'cut.tmk'"'"' is incomplete'
     run -0 tidemark ops cut.tmk
-    [[ $output == "warning: 'cut.tmk' is incomplete"* ]]
+    [[ $output == "WARNING: 'cut.tmk' is incomplete"* ]]
+    mv cut.tmk $'cut\e[31m.tmk'
+    run -0 tidemark ops $'cut\e[31m.tmk'
+    [[ $output == "WARNING: 'cut?[31m.tmk' is incomplete"* ]]
 }
 
 @test "marks from outside tell operations" {

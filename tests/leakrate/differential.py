@@ -23,11 +23,12 @@ class Estimator:
         self.process = subprocess.Popen([os.path.join(h.BUILD, "tests", "estimate_stream")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
 
-    def __call__(self, table, n_ops, batch=0.):
+    def __call__(self, table, n_ops, batch=0., n_runtime=0):
+        """n_runtime: how many of the stacks, by number, are the C runtime's"""
         order = np.lexsort((table["birth"], table["stack"]))
         stacks, index = np.unique(table["stack"], return_inverse=True)
         rows = zip(index[order], *(table[key][order] for key in ("size", "birth", "death")))
-        lines = [f"{n_ops} {batch!r} {len(stacks)} {len(order)}"]
+        lines = [f"{n_ops} {batch!r} {len(stacks)} {n_runtime} {len(order)}"]
         lines += [f"{stack} {float(size)!r} {float(birth)!r} {float(death)!r}" for stack, size, birth, death in rows]
         self.process.stdin.write("\n".join(lines) + "\n")
         self.process.stdin.flush()
@@ -61,6 +62,10 @@ def compare(estimator, name):
             for batch in (0., 130.):
                 found = differences(estimator(table, n_ops, batch), reference.estimate(table, n_ops, batch or None))
                 wrong += [f"{n_ops} operations, batches of {batch or 'the usual'}, seed {seed}: {text}" for text in found]
+            runtime = np.unique(table["stack"])[::2]
+            got = estimator(dict(table, stack=np.where(np.isin(table["stack"], runtime), table["stack"] - 10000, table["stack"])), n_ops, 0., len(runtime))
+            found = differences(got | {"classes": {}}, reference.estimate(table, n_ops, None, runtime))
+            wrong += [f"{n_ops} operations, half of the stacks the runtime's, seed {seed}: {text}" for text in found]
     return wrong[:3]
 
 

@@ -1,6 +1,6 @@
-/* The estimator on block tables from standard input, until it ends. A table: "OPERATIONS BATCH STACKS BLOCKS", then a line
- * "STACK SIZE BIRTH DEATH" for each block, sorted by stack and birth; BATCH 0 is the usual size, DEATH inf is alive at the
- * end. An answer: "RATE LOW HIGH STRICT_HIGH RECENT", and the class of each stack. */
+/* The estimator on block tables from standard input, until it ends. A table: "OPERATIONS BATCH STACKS RUNTIME BLOCKS", then a
+ * line "STACK SIZE BIRTH DEATH" for each block, sorted by stack and birth; BATCH 0 is the usual size, the first RUNTIME stacks
+ * are the C runtime's, DEATH inf is alive at the end. An answer: "RATE LOW HIGH STRICT_HIGH RECENT", and the class of each stack. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,26 +30,35 @@ static void answer(const struct estimate_input *in)
 int main(void)
 {
 	double n_ops, batch, death;
-	unsigned n_stacks, stack;
+	unsigned n_stacks, n_runtime, stack;
 	size_t n_rows;
-	while (scanf("%lf %lf %u %zu", &n_ops, &batch, &n_stacks, &n_rows) == 4) {
+	while (scanf("%lf %lf %u %u %zu", &n_ops, &batch, &n_stacks, &n_runtime, &n_rows) == 5) {
 		struct estimate_plan plan;
 		struct estimate_block *blocks = calloc(n_rows + 1, sizeof(*blocks));
 		struct estimate_deaths *deaths = calloc(n_stacks + 1, sizeof(*deaths));
+		bool *runtime = calloc(n_stacks + 1, sizeof(*runtime));
 		size_t n = 0;
-		need(blocks && deaths);
+		need(blocks && deaths && runtime);
+		for (unsigned i = 0; i < n_runtime && i < n_stacks; i++)
+			runtime[i] = true;
 		estimate_plan(&plan, n_ops, batch);
 		for (size_t i = 0; i < n_rows; i++) {
 			struct estimate_block *b = &blocks[n];
-			need(scanf("%u %lf %lf %lf", &stack, &b->size_bytes, &b->birth, &death) == 4 && stack < n_stacks);
+			need(scanf("%u %lf %lf %lf", &stack, &b->size_bytes, &b->birth, &death) == 4 &&
+			     stack < n_stacks);
 			b->stack = stack;
 			if (isinf(death))
 				n++;
 			else
 				estimate_count_death(&plan, &deaths[stack], b->birth, death - b->birth);
 		}
-		answer(&(struct estimate_input){
-		    .plan = &plan, .n_stacks = n_stacks, .blocks = blocks, .n_blocks = n, .deaths = deaths});
+		answer(&(struct estimate_input){.plan = &plan,
+		    .n_stacks = n_stacks,
+		    .blocks = blocks,
+		    .n_blocks = n,
+		    .deaths = deaths,
+		    .runtime = runtime});
+		free(runtime);
 		free(blocks);
 		free(deaths);
 	}

@@ -2,9 +2,10 @@
 analyzer/core/estimate.c and batches.c are compared with.
 
 A table has one row for each block: `stack` (any number), `size` in bytes, `birth` and `death` in completed operations; death is
-inf for what is alive at the end of the last operation. `age` may be there too, where death - birth would not be exact.
+inf for what is alive at the end of the last operation. `age` may be there too, where death - birth would not be exact. `runtime`: the
+stacks that are the C runtime's own.
 
-    estimate(table, n_ops) -> {"rate", "low", "high", "strict_high", "recent", "classes"}, bytes per 100 operations
+    estimate(table, n_ops, batch_ops, runtime) -> {"rate", "low", "high", "strict_high", "recent", "classes"}, bytes per 100 operations
 """
 import math
 from functools import lru_cache
@@ -157,8 +158,8 @@ class Group:
 class Reading:
     """One table, cut to the blocks that lived longer than n_ops / 32."""
 
-    def __init__(self, table, plan):
-        self.plan = plan
+    def __init__(self, table, plan, runtime):
+        self.plan, self.runtime = plan, set(runtime)
         age = table["age"] if "age" in table else table["death"] - table["birth"]
         old = age > plan.n_ops / 32
         self.stack, self.size, self.birth, self.age = (x[old] for x in (table["stack"], table["size"], table["birth"], age))
@@ -212,9 +213,13 @@ class Reading:
     def take(self, number):
         plan, stack = self.plan, self.stack == number
         a, settled, survivors = self.ageing(stack)
+        once = self.alive[stack].all() and len(set(self.batch[stack])) < 3
+        if once and number in self.runtime:
+            self.classes[number] = "once"
+            return
         if a == 16:
             self.look_at_youngest(stack)
-        if self.alive[stack].all() and len(set(self.batch[stack])) < 3:
+        if once:
             self.classes[number] = "once"
             chosen = stack & (self.batch < plan.end(16))
             self.pool.add(self.batch[chosen], self.size[chosen], self.birth[chosen])
@@ -279,11 +284,11 @@ def judge(kind, group, warm):
     return low, rising(y, high), mean
 
 
-def estimate(table, n_ops, batch_ops=None):
+def estimate(table, n_ops, batch_ops=None, runtime=()):
     # coarse marks can make too few batches
     if n_ops < MIN_OPS or Plan(n_ops, batch_ops).end(16) < Plan(n_ops, batch_ops).warm + 4:
         return {"rate": 0., "low": 0., "high": ALWAYS, "strict_high": ALWAYS, "recent": 0., "classes": {}}
-    reading = Reading(table, Plan(n_ops, batch_ops))
+    reading = Reading(table, Plan(n_ops, batch_ops), runtime)
     for number in np.unique(reading.stack):
         reading.take(number)
     reading.settle_pool()
