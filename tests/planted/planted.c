@@ -308,9 +308,9 @@ struct truth {
 struct mode {
 	const char *name;
 	void (*act[2])(uint32_t i);
-	double per_100;                       /* bytes that 100 operations leave for ever, in the long run */
-	void (*run)(const struct mode *mode); /* NULL: one thread, one name */
-	const char *expected_class;           /* "": more than one may be right */
+	double per_100;                               /* bytes that 100 operations leave for ever, in the long run */
+	void (*run)(const struct mode *mode);         /* NULL: one thread, one name */
+	const char *expected_class;                   /* "": more than one may be right */
 };
 
 static struct truth names[8];
@@ -495,19 +495,18 @@ static void run_forked(const struct mode *mode)
 }
 
 /* Fifteen functions, of which the seed chooses one: a stack that no other process has. */
-#define TENANT(n)                                                                                                      \
-	static NOINLINE void tenant_##n(void)                                                                          \
-	{                                                                                                              \
-		take(1000 + n);                                                                                        \
+#define TENANT(n) \
+	static NOINLINE void tenant_##n(void) \
+	{ \
+		take(1000 + n); \
 	}
-TENANT(0)
-TENANT(1) TENANT(2) TENANT(3) TENANT(4) TENANT(5) TENANT(6) TENANT(7) TENANT(8) TENANT(9) TENANT(10) TENANT(11)
-    TENANT(12) TENANT(13) TENANT(14)
+TENANT(0) TENANT(1) TENANT(2) TENANT(3) TENANT(4) TENANT(5) TENANT(6) TENANT(7)
+TENANT(8) TENANT(9) TENANT(10) TENANT(11) TENANT(12) TENANT(13) TENANT(14)
 
-        static void run_tenant(const struct mode *mode)
+static void run_tenant(const struct mode *mode)
 {
-	static void (*const tenants[])(void) = {tenant_0, tenant_1, tenant_2, tenant_3, tenant_4, tenant_5, tenant_6,
-	    tenant_7, tenant_8, tenant_9, tenant_10, tenant_11, tenant_12, tenant_13, tenant_14};
+	static void (*const tenants[])(void) = {tenant_0, tenant_1, tenant_2, tenant_3, tenant_4, tenant_5, tenant_6, tenant_7,
+		tenant_8, tenant_9, tenant_10, tenant_11, tenant_12, tenant_13, tenant_14};
 	(void)mode;
 	static char name[16];
 	check(seed < 15);
@@ -527,42 +526,42 @@ TENANT(1) TENANT(2) TENANT(3) TENANT(4) TENANT(5) TENANT(6) TENANT(7) TENANT(8) 
 #define LOGNORMAL_PER_100 29809.58
 
 static const struct mode modes[] = {
-    {"clean", {scratch}, 0, NULL, "none"},
-    {"steady", {steady}, 10000, NULL, "steady"},
-    {"steady-large", {steady_large}, 1638400, NULL, "steady"},
-    {"steady-varied", {steady_varied}, 10000, NULL, ""},
-    {"sparse-50", {sparse_50}, 8192, NULL, ""},
-    {"sparse-400", {sparse_400}, 16384, NULL, ""},
-    {"cache", {fifo_cache}, 0, NULL, "none"},
-    {"history", {history}, 0, NULL, "turnover"},
-    {"lru", {lru_cache}, 0, NULL, ""},
-    {"filling", {filling_1000}, 0, NULL, ""},
-    {"filling-5000", {filling_5000}, 0, NULL, ""},
-    {"filling-steady", {filling_1000, steady}, 10000, NULL, ""},
-    {"sessions-300", {session_300}, 0, NULL, ""},
-    {"sessions-1000", {session_1000}, 0, NULL, ""},
-    {"saw-250", {saw_250}, 0, NULL, ""},
-    {"saw-5000", {saw_5000}, 0, NULL, ""},
-    {"vector", {vector}, 1600, NULL, "once"},
-    {"append", {append}, 1600, NULL, "steady"},
-    {"regrow", {regrow}, 5000, NULL, "steady"},
-    {"freed-at-exit", {freed_at_exit}, 19200, NULL, "steady"},
-    {"replaced", {replaced}, 15000, NULL, "steady"},
-    {"starts-late", {starts_late}, 20000, NULL, ""},
-    {"starts-half-way", {starts_half_way}, 20000, NULL, ""},
-    {"stops-early", {stops_early}, 0, NULL, ""},
-    {"stops-half-way", {stops_half_way}, 0, NULL, ""},
-    {"noise", {noise}, 0, NULL, ""},
-    {"noise-steady", {noise, steady}, 10000, NULL, ""},
-    {"heavy-pareto", {heavy_pareto}, 6000, NULL, ""},
-    {"heavy-lognormal", {heavy_lognormal}, LOGNORMAL_PER_100, NULL, ""},
-    {"several", {NULL}, 4500, run_several, ""},
-    {"threads", {NULL}, 0, run_threaded, "none"},
-    {"threads-leak", {NULL}, 10000, run_threaded, "steady"},
-    {"threads-stall", {NULL}, 0, run_threaded, "none"},
-    {"threads-keep", {NULL}, 10000, run_threaded, "steady"},
-    {"forked", {NULL}, 10000, run_forked, "steady"},
-    {"tenant", {NULL}, 0, run_tenant, "steady"},
+	{"clean", {scratch}, 0, NULL, "none"},
+	{"steady", {steady}, 10000, NULL, "steady"},
+	{"steady-large", {steady_large}, 1638400, NULL, "steady"},
+	{"steady-varied", {steady_varied}, 10000, NULL, ""},
+	{"sparse-50", {sparse_50}, 8192, NULL, ""},
+	{"sparse-400", {sparse_400}, 16384, NULL, ""},
+	{"cache", {fifo_cache}, 0, NULL, "none"},
+	{"history", {history}, 0, NULL, "turnover"},
+	{"lru", {lru_cache}, 0, NULL, ""},
+	{"filling", {filling_1000}, 0, NULL, ""},
+	{"filling-5000", {filling_5000}, 0, NULL, ""},
+	{"filling-steady", {filling_1000, steady}, 10000, NULL, ""},
+	{"sessions-300", {session_300}, 0, NULL, ""},
+	{"sessions-1000", {session_1000}, 0, NULL, ""},
+	{"saw-250", {saw_250}, 0, NULL, ""},
+	{"saw-5000", {saw_5000}, 0, NULL, ""},
+	{"vector", {vector}, 1600, NULL, "once"},
+	{"append", {append}, 1600, NULL, "steady"},
+	{"regrow", {regrow}, 5000, NULL, "steady"},
+	{"freed-at-exit", {freed_at_exit}, 19200, NULL, "steady"},
+	{"replaced", {replaced}, 15000, NULL, "steady"},
+	{"starts-late", {starts_late}, 20000, NULL, ""},
+	{"starts-half-way", {starts_half_way}, 20000, NULL, ""},
+	{"stops-early", {stops_early}, 0, NULL, ""},
+	{"stops-half-way", {stops_half_way}, 0, NULL, ""},
+	{"noise", {noise}, 0, NULL, ""},
+	{"noise-steady", {noise, steady}, 10000, NULL, ""},
+	{"heavy-pareto", {heavy_pareto}, 6000, NULL, ""},
+	{"heavy-lognormal", {heavy_lognormal}, LOGNORMAL_PER_100, NULL, ""},
+	{"several", {NULL}, 4500, run_several, ""},
+	{"threads", {NULL}, 0, run_threaded, "none"},
+	{"threads-leak", {NULL}, 10000, run_threaded, "steady"},
+	{"threads-stall", {NULL}, 0, run_threaded, "none"},
+	{"threads-keep", {NULL}, 10000, run_threaded, "steady"},
+	{"forked", {NULL}, 10000, run_forked, "steady"},
+	{"tenant", {NULL}, 0, run_tenant, "steady"},
 };
 
 static void print_truth(const struct mode *mode)
@@ -571,11 +570,10 @@ static void print_truth(const struct mode *mode)
 	for (uint32_t i = 0; i < n_names; i++)
 		total += names[i].per_100 * names[i].count / n_operations;
 	say("{\"mode\": \"%s\", \"operations\": %u, \"per_100\": %.2f, \"class\": \"%s\", \"live_blocks\": %lu, \"live_bytes\": %lu, \"names\": {",
-	    mode->name, n_operations, n_names > 1 ? mode->per_100 : total, mode->expected_class,
-	    (unsigned long)live_blocks, (unsigned long)live_bytes);
+	    mode->name, n_operations, n_names > 1 ? mode->per_100 : total, mode->expected_class, (unsigned long)live_blocks,
+	    (unsigned long)live_bytes);
 	for (uint32_t i = 0; i < n_names; i++)
-		say("%s\"%s\": {\"count\": %u, \"per_100\": %.2f}", i ? ", " : "", names[i].name, names[i].count,
-		    names[i].per_100);
+		say("%s\"%s\": {\"count\": %u, \"per_100\": %.2f}", i ? ", " : "", names[i].name, names[i].count, names[i].per_100);
 	say("}}\n");
 }
 
