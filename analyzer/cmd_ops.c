@@ -175,10 +175,7 @@ static void print_text(struct op_report *r)
 	struct report_warnings warnings;
 	term_init(&term, stdout);
 	op_report_warn(r, &warnings);
-	for (size_t i = 0; i < warnings.n; i++)
-		fprintf(term.out, "warning: %s\n", warnings.text[i]);
-	if (warnings.n)
-		fputc('\n', term.out);
+	report_print_sentences(&term, &warnings);
 	print_title(&term, r);
 	if (!o->total.count && !o->n_names) {
 		fputs(

@@ -239,17 +239,22 @@ static void warn(const struct report *report, struct report_warnings *warnings)
 		                             "or it has an allocator of its own inside, which cannot be recorded");
 }
 
+void report_print_sentences(const struct term *term, const struct report_warnings *warnings)
+{
+	for (size_t i = 0; i < warnings->n; i++) {
+		fputs("WARNING: ", term->out);
+		term_text(term, warnings->text[i], sizeof(warnings->text[i]));
+		fputc('\n', term->out);
+	}
+	if (warnings->n)
+		fputc('\n', term->out);
+}
+
 void report_print_warnings(const struct term *term, const struct report *report)
 {
 	struct report_warnings warnings;
 	warn(report, &warnings);
-	for (size_t i = 0; i < warnings.n; i++) {
-		fputs("WARNING: ", term->out);
-		term_text(term, warnings.text[i], sizeof(warnings.text[i]));
-		fputc('\n', term->out);
-	}
-	if (warnings.n)
-		fputc('\n', term->out);
+	report_print_sentences(term, &warnings);
 }
 
 void report_print_others(const struct term *term, const struct report *report)
@@ -271,7 +276,7 @@ void report_say_warnings(const struct report *report)
 	struct report_warnings warnings;
 	warn(report, &warnings);
 	for (size_t i = 0; i < warnings.n; i++)
-		say("%s: %s", report->profile->trace->path, warnings.text[i]);
+		say("'%s': %s", report->profile->trace->path, warnings.text[i]);
 }
 
 const char *report_title(const struct report *report, char *text, size_t n)

@@ -142,7 +142,10 @@ struct report_warnings {
 __attribute__((format(printf, 2, 3))) void report_add_warning(
     struct report_warnings *warnings, const char *format, ...);
 
-/* The warnings at the top of a text, or on stderr where the output is for machines. */
+/* Sentences at the top of a text, and an empty line below them; nothing where there are none. */
+void report_print_sentences(const struct term *term, const struct report_warnings *warnings);
+
+/* The report's own warnings at the top of a text, or on stderr where the output is for machines. */
 void report_print_warnings(const struct term *term, const struct report *report);
 void report_say_warnings(const struct report *report);
 

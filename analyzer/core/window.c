@@ -133,8 +133,9 @@ static int settle(const struct trace *trace, const struct seeker *seeker, struct
 	if (place->found)
 		return 0;
 	if (seeker->seen)
-		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "the mark '%.*s' stands only %llu times in '%s'",
-		    (int)seeker->name_bytes, seeker->text, (unsigned long long)seeker->seen, trace->path);
+		return err_set(err, TIDEMARK_ERR_NOT_FOUND, "the mark '%.*s' stands only %llu time%s in '%s'",
+		    (int)seeker->name_bytes, seeker->text, (unsigned long long)seeker->seen, plural(seeker->seen),
+		    trace->path);
 	switch (seeker->instant.kind) {
 	case INSTANT_START:
 		*place = (struct place){.found = true};
