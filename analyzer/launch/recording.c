@@ -130,7 +130,7 @@ int recording_receive(struct recording *recording, const char **progress)
 		*progress = message.text;
 		break;
 	case TIDEMARK_MESSAGE_FILE:
-		recording->n_earlier += recording->trace[0] != '\0';
+		recording->n_earlier = (unsigned)message.value;
 		snprintf(recording->trace, sizeof(recording->trace), "%s", message.text);
 		break;
 	case TIDEMARK_MESSAGE_DONE:

@@ -22,8 +22,8 @@ enum tidemark_message_kind {
 	TIDEMARK_MESSAGE_MARK = 5,     /* tidemark mark: text is the name, value the operations done (0: a plain mark), pid
 	                                  which process (0: all); answered by DONE once the mark stands in the merged order */
 	TIDEMARK_MESSAGE_PROGRESS = 6, /* collector, on the ROOT connection while closing: text for the user */
-	TIDEMARK_MESSAGE_FILE = 7,     /* collector, on the ROOT connection before DONE, for each image of the root process in
-	                                  order: its file was closed; text is the file's absolute path */
+	TIDEMARK_MESSAGE_FILE = 7,     /* collector, on the ROOT connection before DONE: text is the absolute path of the file of
+	                                  the root's last image, value how many files its earlier images have */
 };
 
 enum tidemark_done {

@@ -85,15 +85,19 @@ struct process *control_find_serial(uint64_t serial)
 
 /* ---- messages ---- */
 
-static void send_message(struct connection *c, uint32_t kind, uint64_t value, const char *text)
+/* returns: false when there is no room for it now: who is to read them was stopped, say */
+static bool send_message(struct connection *c, uint32_t kind, uint64_t value, const char *text)
 {
 	struct tidemark_message message = {.magic = TIDEMARK_SESSION_MAGIC,
 	    .version = TIDEMARK_SESSION_VERSION,
 	    .kind = (uint16_t)kind,
 	    .value = value};
 	snprintf(message.text, sizeof(message.text), "%s", text);
-	if (send(c->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
-		c->closed = true;
+	if (send(c->fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return true;
+	if (errno == EAGAIN)
+		return false;
+	return c->closed = true;
 }
 
 /* Whoever ran in this pid before, runs no longer. returns: whether somebody did */
@@ -401,16 +405,15 @@ static void answer_root(struct connection *c)
 {
 	struct writer_report report;
 	writer_root_report(&report);
-	for (uint32_t i = 0; i < report.n_paths; i++)
-		send_message(c, TIDEMARK_MESSAGE_FILE, 0, report.paths[i]);
+	if (report.n_paths && !send_message(c, TIDEMARK_MESSAGE_FILE, report.n_paths - 1, report.path))
+		return;
 	uint64_t value = report.done;
 	if (control.n_root_images == 0)
 		value |= TIDEMARK_DONE_NO_IMAGE;
 	else if (report.n_events == 0)
 		value |= TIDEMARK_DONE_NO_EVENTS;
-	send_message(c, TIDEMARK_MESSAGE_DONE, value, report.text[0] ? report.text : control.refusal);
-	writer_report_release(&report);
-	c->is_answered = true;
+	c->is_answered =
+	    send_message(c, TIDEMARK_MESSAGE_DONE, value, report.text[0] ? report.text : control.refusal);
 }
 
 /* At the next beat, whenever each was looked at last. */

@@ -125,19 +125,10 @@ void writer_root_report(struct writer_report *report)
 	*report = writer.report;
 	if (writer.root_went_on)
 		add_unfollowed(report);
-	report->paths = calloc(writer.n_root_names + 1, sizeof(*report->paths));
-	report->n_paths = 0;
-	for (uint32_t i = 0; report->paths && i < writer.n_root_names; i++)
-		if ((report->paths[report->n_paths] = strdup(writer.root_names[i]->path)))
-			report->n_paths++;
+	report->n_paths = writer.n_root_names;
+	if (writer.n_root_names)
+		snprintf(report->path, sizeof(report->path), "%s", writer.root_names[writer.n_root_names - 1]->path);
 	pthread_mutex_unlock(&writer.lock);
-}
-
-void writer_report_release(struct writer_report *report)
-{
-	for (uint32_t i = 0; i < report->n_paths; i++)
-		free(report->paths[i]);
-	free(report->paths);
 }
 
 bool writer_root_is_open(void)

@@ -36,11 +36,10 @@ struct writer_report {
 	uint64_t done; /* enum tidemark_done */
 	uint64_t n_events;
 	char text[1024]; /* what went wrong, for people; else empty */
-	char **paths;    /* in the order of its images */
+	char path[1024]; /* of its last image */
 	uint32_t n_paths;
 };
 void writer_root_report(struct writer_report *report);
-void writer_report_release(struct writer_report *report);
 
 /* What the writer is busy with, for people; empty when nothing is worth telling. */
 void writer_progress(char *text, size_t capacity);

@@ -207,6 +207,12 @@ END
     assert_equal "$output" "0 1"
 }
 
+@test "a process that becomes another a hundred times over" {
+    echo '[ "$1" = 100 ] && exit 7; exec sh "$0" $(($1 + 1))' >chain.sh
+    run -7 timeout 60 tidemark record -o x.tmk -- sh chain.sh 0
+    assert_equal "$output" "tidemark: trace in 'x.tmk', and 100 of the process's earlier images beside it"
+}
+
 @test "options reach the library by its variables" {
     run tidemark record -q -o x.tmk --depth 17 --no-children --mmap -- sh -c 'echo $TIDEMARK_DEPTH ${TIDEMARK_CHILDREN%%:*} $TIDEMARK_MMAP'
     assert_equal "$output" "17 0 1"
