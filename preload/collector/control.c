@@ -412,8 +412,7 @@ static void answer_root(struct connection *c)
 		value |= TIDEMARK_DONE_NO_IMAGE;
 	else if (report.n_events == 0)
 		value |= TIDEMARK_DONE_NO_EVENTS;
-	c->is_answered =
-	    send_message(c, TIDEMARK_MESSAGE_DONE, value, report.text[0] ? report.text : control.refusal);
+	c->is_answered = send_message(c, TIDEMARK_MESSAGE_DONE, value, report.text[0] ? report.text : control.refusal);
 }
 
 /* At the next beat, whenever each was looked at last. */
