@@ -14,6 +14,7 @@
 #include "base/size.h"
 #include "cmd.h"
 #include "core/gate.h"
+#include "core/measure_read.h"
 #include "launch/known_leak.h"
 #include "launch/recording.h"
 #include "launch/server.h"

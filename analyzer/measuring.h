@@ -3,7 +3,7 @@
 #ifndef MEASURING_H
 #define MEASURING_H
 
-#include "core/measure.h"
+#include "core/measure_read.h"
 #include "report.h"
 
 /* options: sysroot, debug_dirs, suppression_files, no_debug_files, no_built_in count

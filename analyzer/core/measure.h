@@ -91,25 +91,12 @@ struct measure {
 	struct measure_private *private_state;
 };
 
-struct measure_options {
-	frame_lookup *lookup; /* may be NULL; names for frames, as in stacks_add */
-	runtime_callee *callee;
-	void *lookup_arg, *callee_arg;
-	struct suppressions *suppressions; /* taken; the program's own are added. NULL: none but those */
-	void (*waiting)(const char *path);
-	void (*progress)(void *arg, uint64_t done_bytes, uint64_t all_bytes);
-	void *progress_arg;
-};
-
-/* errors: those of trace_open, MEMORY
- * cost:   two passes over each file, four where a session has several or operations */
-int measure_read(struct measure **out, const char *const *paths, size_t n_paths, const struct measure_options *options,
-    struct err *err);
-void measure_free(struct measure *measure);
-
 /* Add a sentence to the notes. errors: MEMORY */
 int measure_note(struct measure *measure, struct err *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Find or make the metric of an operation's rate, NULL: of the total's. returns: NULL when memory is short */
+struct metric *measure_rate_metric(struct measure *measure, const char *operation);
 
 /* Find a metric by its name. returns: NULL when there is none */
 const struct metric *measure_find(const struct measure *measure, const char *name);
@@ -126,6 +113,9 @@ uint32_t measure_own_frame(const struct measure *measure, const struct measure_s
  * example. Where a stack is not shown whole they are left out, but for the one that the program called. */
 uint32_t measure_inner_frames(const struct measure *measure, const struct measure_stack *stack);
 
+/* Its name in documents: "peak_heap_bytes"... ; of a rate of one operation what comes before the operation's. */
+const char *metric_name(enum metric_kind kind);
+
 /* "bytes", "allocations" or "bytes per 100 operations". */
 const char *metric_unit(enum metric_kind kind);
 
@@ -140,8 +130,8 @@ const char *session_id_text(char text[SESSION_ID_TEXT_BYTES], const uint8_t id[1
 #define METRIC_TEXT_BYTES 48
 const char *metric_text(char text[METRIC_TEXT_BYTES], enum metric_kind kind, double value);
 
-/* The median of n values, the mean of the middle two where n is even; NAN when n is 0 or a value is NAN.
- * values: left as they are; n at most 4096 count */
+/* The median of n values, the mean of the middle two where n is even; NAN when n is 0, a value is NAN, or memory
+ * is short. values: left as they are */
 double measure_median(const double *values, size_t n);
 
 #endif

@@ -1,5 +1,5 @@
-/* The stacks of a measure, one for each fingerprint, with their part of every session's figures. Called by measure.c and
- * measure_session.c only. threads: one at a time. */
+/* The stacks of a measure, one for each fingerprint, with their part of every session's figures. Called by
+ * measure_read.c and measure_session.c only. threads: one at a time. */
 #ifndef MEASURE_STACKS_H
 #define MEASURE_STACKS_H
 
