@@ -68,7 +68,7 @@ double estimate_usual_batch(double n_ops)
 
 void estimate_plan(struct estimate_plan *plan, double n_ops, double batch_ops)
 {
-	*plan = (struct estimate_plan){.n_ops = n_ops};
+	*plan = (struct estimate_plan){.n_ops = n_ops, .coarse = batch_ops > 0};
 	plan->batch_ops = batch_ops > 0 ? batch_ops : estimate_usual_batch(n_ops);
 	if (!(plan->batch_ops > 0))
 		return;
@@ -94,6 +94,9 @@ static bool is_eldest(const struct estimate_plan *plan, double birth, int part)
 
 void estimate_count_death(const struct estimate_plan *plan, struct estimate_deaths *deaths, double birth, double age)
 {
+	/* It was in use while a mark was put: no sign of a long life. */
+	if (plan->coarse)
+		age -= plan->batch_ops;
 	if (age <= plan->n_ops / 32)
 		return;
 	deaths->all++;
@@ -205,11 +208,11 @@ static size_t count_batches(const struct run *r, const struct survivors *s)
 /* What the youngest survivors suggest; they are too young to be counted, but a PASS must not overlook them. */
 static void add_recent(struct run *r, const struct survivors *s)
 {
-	double n_ops = r->plan->n_ops, bytes = 0;
+	double n_ops = r->plan->n_ops, bytes = 0, until = n_ops * 31 / 32 - (r->plan->coarse ? r->plan->batch_ops : 0);
 	uint64_t k = 0;
 	for (size_t i = 0; i < s->n; i++) {
 		const struct estimate_block *b = &s->blocks[i];
-		if (b->birth >= n_ops * 7 / 8 && b->birth < n_ops * 31 / 32) {
+		if (b->birth >= n_ops * 7 / 8 && b->birth < until) {
 			k++;
 			bytes += b->size_bytes;
 		}

@@ -27,11 +27,12 @@ enum rate_class {      /* by rising claim on the reader's attention */
 struct estimate_plan {
 	double n_ops, batch_ops;
 	size_t n_batches;
+	bool coarse;                  /* births and deaths are known to a batch, because marks tell the operations */
 	size_t warm;                  /* batches before it are warm-up: the first quarter */
 	size_t end[ESTIMATE_AGEINGS]; /* first batch too young for the ageing */
 };
 
-/* batch_ops: 0 for the usual: 100; n_ops / 20 below 2000 operations; so many hundreds that there are at most 400 batches */
+/* batch_ops: between marks; 0 where operations are known one by one, for the usual: 100; n_ops / 20 below 2000 operations; so many hundreds that there are at most 400 batches */
 void estimate_plan(struct estimate_plan *plan, double n_ops, double batch_ops);
 double estimate_usual_batch(double n_ops);
 

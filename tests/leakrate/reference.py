@@ -120,7 +120,7 @@ def fewer(times, middle):
 
 class Plan:
     def __init__(self, n_ops, batch_ops=None):
-        self.n_ops = n_ops
+        self.n_ops, self.fuzzy = n_ops, batch_ops or 0  # known to a batch, because marks tell the operations
         self.batch_ops = batch_ops or usual_batch(n_ops)
         self.n_batches = int(n_ops / self.batch_ops + 1e-9)
         self.warm = math.ceil(n_ops / 4 / self.batch_ops - 1e-9)
@@ -160,7 +160,7 @@ class Reading:
 
     def __init__(self, table, plan, runtime):
         self.plan, self.runtime = plan, set(runtime)
-        age = table["age"] if "age" in table else table["death"] - table["birth"]
+        age = (table["age"] if "age" in table else table["death"] - table["birth"]) - plan.fuzzy
         old = age > plan.n_ops / 32
         self.stack, self.size, self.birth, self.age = (x[old] for x in (table["stack"], table["size"], table["birth"], age))
         self.alive = np.isinf(table["death"])[old]
@@ -190,7 +190,7 @@ class Reading:
 
     def look_at_youngest(self, stack):
         n = self.plan.n_ops
-        young = stack & self.alive & (self.birth >= n * 7 / 8) & (self.birth < n * 31 / 32)
+        young = stack & self.alive & (self.birth >= n * 7 / 8) & (self.birth < n * 31 / 32 - self.plan.fuzzy)
         count = int(young.sum())
         if count:
             self.recent += poisson_bound(count, False) * float(self.size[young].mean()) / (n * 3 / 32) * 100
