@@ -101,9 +101,16 @@ uint32_t defs_module_at(struct defs *d, const struct image *image, uint64_t star
 	return found;
 }
 
-static uint32_t frame_hash(uint64_t offset, uint32_t module, uint32_t flags)
+static uint32_t frame_hash(uint64_t pc, uint32_t module, uint32_t flags)
 {
-	return (uint32_t)hash_pair(offset, (uint64_t)module << 16 | flags);
+	return (uint32_t)hash_pair(pc, (uint64_t)module << 16 | flags);
+}
+
+static inline __attribute__((always_inline)) void prefetch_frame(const struct defs *d, const struct tidemark_node *node)
+{
+	if (d->frame_capacity)
+		__builtin_prefetch(
+		    &d->frame_table[frame_hash(node->pc, node->module, node->flags) & (d->frame_capacity - 1)]);
 }
 
 static int grow_frames(struct defs *d)
@@ -118,7 +125,7 @@ static int grow_frames(struct defs *d)
 		const struct frame_entry *old = &d->frame_table[i];
 		if (!old->id)
 			continue;
-		uint32_t k = frame_hash(old->offset, old->module, old->flags) & (capacity - 1);
+		uint32_t k = frame_hash(old->pc, old->module, old->flags) & (capacity - 1);
 		while (table[k].id)
 			k = (k + 1) & (capacity - 1);
 		table[k] = *old;
@@ -134,15 +141,15 @@ void defs_set_question(struct defs *d, uint32_t frame, uint32_t question)
 	array_set(&d->questions, &d->questions_capacity, frame, question);
 }
 
-static void ask_for(struct defs *d, const struct frame_entry *frame)
+/* module: its id in the file */
+static void ask_for(struct defs *d, const struct frame_entry *frame, uint32_t module, uint64_t offset)
 {
 	const uint32_t no_code = TIDEMARK_NODE_CUT | TIDEMARK_NODE_BROKEN | TIDEMARK_NODE_EARLY;
-	if (frame->flags & no_code || frame->offset == 0)
+	if (frame->flags & no_code || offset == 0)
 		return;
-	if (frame->module) {
-		uint32_t module = frame->module < d->asked_modules_capacity ? d->asked_modules[frame->module] : 0;
-		uint32_t question = symbolizer_ask(module, frame->offset, frame->flags);
-		defs_set_question(d, frame->id, question);
+	if (module) {
+		uint32_t asked = module < d->asked_modules_capacity ? d->asked_modules[module] : 0;
+		defs_set_question(d, frame->id, symbolizer_ask(asked, offset, frame->flags));
 		return;
 	}
 	if (d->n_jit == d->jit_capacity) {
@@ -156,30 +163,36 @@ static void ask_for(struct defs *d, const struct frame_entry *frame)
 	d->jit[d->n_jit++] = *frame;
 }
 
-static uint32_t define_frame(struct defs *d, const struct image *image, const struct tidemark_node *node)
+static void define_frame(struct defs *d, const struct image *image, const struct frame_entry *frame)
 {
 	struct tidemark_module m;
-	struct frame_entry frame = {.offset = node->pc, .flags = node->flags};
-	if (node->module != TIDEMARK_NO_MODULE && image_get_module(image, node->module, &m))
-		frame.module = define_module(d, image, node->module);
-	if (frame.module)
-		frame.offset = node->pc - m.bias;
+	uint64_t offset = frame->pc;
+	uint32_t module = 0;
+	if (frame->module != TIDEMARK_NO_MODULE && image_get_module(image, frame->module, &m))
+		module = define_module(d, image, frame->module);
+	if (module)
+		offset -= m.bias;
+	bytes_add_varint(&d->frames, module);
+	bytes_add_zigzag(&d->frames, (int64_t)(offset - d->last_frame_offset));
+	bytes_add_varint(&d->frames, frame->flags);
+	d->last_frame_offset = offset;
+	ask_for(d, frame, module, offset);
+}
+
+/* returns: the id of a node's frame, 0 without memory */
+static uint32_t frame_of(struct defs *d, const struct image *image, const struct tidemark_node *node)
+{
 	if (d->n_frames * 3ull >= d->frame_capacity * 2ull && grow_frames(d) < 0)
 		return 0;
-	uint32_t mask = d->frame_capacity - 1, i = frame_hash(frame.offset, frame.module, frame.flags) & mask;
+	uint32_t mask = d->frame_capacity - 1, i = frame_hash(node->pc, node->module, node->flags) & mask;
 	for (; d->frame_table[i].id; i = (i + 1) & mask) {
 		const struct frame_entry *old = &d->frame_table[i];
-		if (old->offset == frame.offset && old->module == frame.module && old->flags == frame.flags)
+		if (old->pc == node->pc && old->module == node->module && old->flags == node->flags)
 			return old->id;
 	}
-	bytes_add_varint(&d->frames, frame.module);
-	bytes_add_zigzag(&d->frames, (int64_t)(frame.offset - d->last_frame_offset));
-	bytes_add_varint(&d->frames, frame.flags);
-	d->last_frame_offset = frame.offset;
-	frame.id = ++d->n_frames;
-	d->frame_table[i] = frame;
-	ask_for(d, &frame);
-	return frame.id;
+	d->frame_table[i] = (struct frame_entry){node->pc, node->module, node->flags, ++d->n_frames};
+	define_frame(d, image, &d->frame_table[i]);
+	return d->n_frames;
 }
 
 uint32_t defs_node(struct defs *d, const struct image *image, uint32_t shared)
@@ -194,11 +207,12 @@ uint32_t defs_node(struct defs *d, const struct image *image, uint32_t shared)
 		id = idpages_get(&d->node_ids, at);
 		if (id || !image_node(image, at, &chain[n].node))
 			break;
+		prefetch_frame(d, &chain[n].node);
 		chain[n].id = at;
 		at = chain[n].node.parent < at ? chain[n].node.parent : 0;
 	}
 	while (n-- > 0) {
-		uint32_t parent = id, frame = define_frame(d, image, &chain[n].node);
+		uint32_t parent = id, frame = frame_of(d, image, &chain[n].node);
 		id = d->n_nodes + 1;
 		if (!frame || d->n_nodes + 1 >= TIDEMARK_MAX_IDS || idpages_put(&d->node_ids, chain[n].id, id) < 0) {
 			d->failed = true;

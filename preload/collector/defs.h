@@ -15,8 +15,8 @@ struct site_entry {
 };
 
 struct frame_entry {
-	uint64_t offset;
-	uint32_t module;
+	uint64_t pc;
+	uint32_t module; /* of the shared memory */
 	uint32_t flags;
 	uint32_t id; /* 0: empty */
 };
@@ -39,7 +39,7 @@ struct defs {
 	uint32_t *asked_modules; /* by module id: number in symbolizer.h */
 	uint32_t *questions;     /* by frame id: number in symbolizer.h; 0: not asked */
 	uint32_t asked_modules_capacity, questions_capacity;
-	struct frame_entry *jit; /* frames outside modules: asked when the process is dead and its perf map whole */
+	struct frame_entry *jit; /* those outside modules: asked when the process is dead and its perf map whole */
 	uint32_t n_jit, jit_capacity;
 	pid_t pid;   /* for its root folder */
 	bool failed; /* no memory: the file ends */
@@ -73,7 +73,8 @@ void defs_reset_sites(struct defs *defs);
 void defs_release(struct defs *defs);
 
 /* Always inline: see addrmap_prefetch. */
-static inline __attribute__((always_inline)) void defs_prefetch_site(const struct defs *defs, uint64_t size_api, uint32_t shared_node)
+static inline __attribute__((always_inline)) void defs_prefetch_site(
+    const struct defs *defs, uint64_t size_api, uint32_t shared_node)
 {
 	if (defs->site_capacity)
 		__builtin_prefetch(&defs->site_table[hash_pair(size_api, shared_node) & (defs->site_capacity - 1)]);

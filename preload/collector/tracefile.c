@@ -286,7 +286,7 @@ static void ask_for_jit(struct tracefile *file)
 		return;
 	uint32_t map = symbolizer_perf_map(file->origin.own_pid, path);
 	for (uint32_t i = 0; i < d->n_jit; i++)
-		defs_set_question(d, d->jit[i].id, symbolizer_ask_jit(map, d->jit[i].offset, d->jit[i].flags));
+		defs_set_question(d, d->jit[i].id, symbolizer_ask_jit(map, d->jit[i].pc, d->jit[i].flags));
 }
 
 static _Atomic uint32_t *exit_state(const struct tracefile *file)
