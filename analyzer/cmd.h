@@ -1,4 +1,5 @@
-/* The subcommands: each gets argv from its own name on and returns the process's exit status. */
+/* The subcommands: each gets argv from its own name on and returns the process's exit status. Called by main.c only.
+ * threads: one. */
 #ifndef CMD_H
 #define CMD_H
 

@@ -1,5 +1,5 @@
 /* Errors of the analyzer's core: a code to act on and a sentence for people.
- * core and symbols fill a struct err and return its code; only cmd_* prints it. */
+ * core and symbols fill a struct err and return its code; only cmd_* prints it. threads: any, each with its own err. */
 #ifndef ERR_H
 #define ERR_H
 

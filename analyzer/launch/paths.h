@@ -1,4 +1,5 @@
-/* Where the installation's other parts lie: beside the command (build folder) or in ../lib/tidemark (installed). */
+/* Where the installation's other parts lie: beside the command (build folder) or in ../lib/tidemark (installed).
+ * threads: any. */
 #ifndef PATHS_H
 #define PATHS_H
 

@@ -1,4 +1,5 @@
-/* Which file a command runs, and whether it can be recorded by preloading. Looks at files only; nothing is started. */
+/* Which file a command runs, and whether it can be recorded by preloading. Looks at files only; nothing is started.
+ * threads: one. */
 #ifndef TARGET_H
 #define TARGET_H
 

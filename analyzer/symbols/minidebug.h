@@ -1,4 +1,5 @@
-/* MiniDebugInfo: the symbol table that some distributions pack with LZMA into .gnu_debugdata of stripped files. */
+/* MiniDebugInfo: the symbol table that some distributions pack with LZMA into .gnu_debugdata of stripped files.
+ * threads: those of the image. */
 #ifndef MINIDEBUG_H
 #define MINIDEBUG_H
 
