@@ -13,17 +13,17 @@
 #define PAGE 4096ul
 #define MIN_STACK_BYTES 8192ul
 #define MAX_STACK_BYTES (1ul << 40)
-#define UNLIMITED_STACK_BYTES (64ul << 20)          /* what is assumed of a main stack without a limit */
 #define DESCRIPTOR_WORDS (2304 / sizeof(uintptr_t)) /* struct pthread is no smaller, glibc 2.17 to 2.41 */
 #define DESCRIPTOR_END_BYTES (4 * PAGE)             /* from the descriptor to the end of the block, with padding */
 
 static pthread_t main_thread;
 static uintptr_t main_low, main_high;
 
+/* Below a main stack without a limit the kernel keeps most of the address space free of what it places itself. */
 void bounds_init(uintptr_t auxv_end)
 {
 	struct rlimit limit;
-	uintptr_t size = UNLIMITED_STACK_BYTES;
+	uintptr_t size = MAX_STACK_BYTES;
 	if (SYS4(prlimit64, 0, RLIMIT_STACK, NULL, &limit) == 0 && limit.rlim_cur < MAX_STACK_BYTES)
 		size = limit.rlim_cur;
 	main_thread = pthread_self();
