@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/output.h"
 #include "base/say.h"
 #include "base/size.h"
 #include "cmd.h"
@@ -29,15 +30,12 @@ struct baseline_command {
 
 static int write_file(const struct baseline *baseline, const char *path, struct err *err)
 {
-	bool to_stdout = !strcmp(path, "-");
-	FILE *file = to_stdout ? stdout : fopen(path, "we");
+	FILE *file = output_open(strcmp(path, "-") ? path : "", err);
 	if (!file)
-		return err_errno(err, "cannot write '%s'", path);
-	int result = baseline_write(baseline, file);
-	bool failed = ferror(file) || (to_stdout ? fflush(file) : fclose(file));
-	if (result < 0)
-		return err_set(err, TIDEMARK_ERR_MEMORY, "cannot make '%s': out of memory", path);
-	return failed ? err_errno(err, "cannot write '%s'", path) : 0;
+		return err->code;
+	bool short_of_memory = baseline_write(baseline, file) < 0 && !ferror(file);
+	int closed = output_close(file, path, err);
+	return short_of_memory ? err_memory(err) : closed;
 }
 
 /* A baseline is what later runs are held against: only whole recordings will do.

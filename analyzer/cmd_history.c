@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/output.h"
 #include "base/say.h"
 #include "base/size.h"
 #include "cmd.h"
@@ -285,12 +286,11 @@ static int write_show(const struct history_table *table, const struct history_op
 /* Write a file or, without a name, to standard output. */
 static int write_picture(const struct history_table *table, const char *path, struct err *err)
 {
-	FILE *out = *path ? fopen(path, "we") : stdout;
+	FILE *out = output_open(path, err);
 	if (!out)
-		return err_errno(err, "cannot write '%s'", path);
+		return err->code;
 	trend_picture_write(out, table);
-	bool failed = *path && (ferror(out) | fclose(out));
-	return failed ? err_errno(err, "cannot write '%s'", path) : 0;
+	return output_close(out, path, err);
 }
 
 /* Empty answers are mostly a slip of the finger. */
@@ -429,15 +429,15 @@ static int export_row(void *arg, const struct history_row *row)
 static int export_csv(struct history *history, const struct history_options *o, struct err *err)
 {
 	const char *path = o->csv ? o->csv : "";
-	struct exporting e = {.csv = *path ? fopen(path, "we") : stdout};
+	struct exporting e = {.csv = output_open(path, err)};
 	if (!e.csv)
-		return err_errno(err, "cannot write '%s'", path);
+		return err->code;
 	fputs("commit,commit_time,subject,benchmark,run,added,metric,unit,value,low,high\n", e.csv);
 	int result = history_each(history, o->benchmark, o->metric, export_row, &e, err);
-	bool failed = *path && (ferror(e.csv) | fclose(e.csv));
-	if (!result && failed)
-		return err_errno(err, "cannot write '%s'", path);
-	return !result && !e.n_rows ? nothing(o, err) : result;
+	int closed = output_close(e.csv, path, result ? NULL : err);
+	if (result || closed)
+		return result ? result : closed;
+	return e.n_rows ? 0 : nothing(o, err);
 }
 
 static int export_json(struct history *history, const struct history_options *o, struct err *err)

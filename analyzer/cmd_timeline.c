@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/output.h"
 #include "base/say.h"
 #include "base/size.h"
 #include "cmd.h"
@@ -205,18 +206,16 @@ static int write_picture(FILE *out, const struct report *report)
 /* Write CSV or SVG to a file or, without a name, to standard output. */
 static int write_file(const struct report *report, const char *path, bool picture, struct err *err)
 {
-	FILE *out = *path ? fopen(path, "we") : stdout;
+	FILE *out = output_open(path, err);
 	int result = 0;
 	if (!out)
-		return err_errno(err, "cannot write '%s'", path);
+		return err->code;
 	if (picture)
 		result = write_picture(out, report);
 	else
 		write_csv(out, report->profile);
-	bool failed = *path && (ferror(out) | fclose(out));
-	if (failed)
-		return err_errno(err, "cannot write '%s'", path);
-	return result ? err_memory(err) : 0;
+	int closed = output_close(out, path, err);
+	return result ? err_memory(err) : closed;
 }
 
 static bool to_stdout(const char *path)

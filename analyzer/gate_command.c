@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/output.h"
 #include "base/say.h"
 #include "cmd.h"
 #include "core/gate.h"
@@ -107,21 +108,9 @@ static int prepare(struct gate_command *c, struct err *err)
 
 /* --- outputs --- */
 
-/* Open a document's file, "-" being standard output. */
 static FILE *open_output(const char *path, struct err *err)
 {
-	FILE *file = is_stdout(path) ? stdout : fopen(path, "we");
-	if (!file)
-		err_errno(err, "cannot write '%s'", path);
-	return file;
-}
-
-static int close_output(FILE *file, const char *path, struct err *err)
-{
-	bool failed = ferror(file) || fflush(file);
-	if (file != stdout && fclose(file))
-		failed = true;
-	return failed ? err_errno(err, "cannot write '%s'", path) : 0;
+	return output_open(is_stdout(path) ? "" : path, err);
 }
 
 static int write_text(
@@ -133,7 +122,7 @@ static int write_text(
 	if (!file)
 		return err->code;
 	render(out, file);
-	return close_output(file, path, err);
+	return output_close(file, path, err);
 }
 
 static int write_json(
@@ -148,8 +137,9 @@ static int write_json(
 	int result = document ? json_dumpf(document, file, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : -1;
 	json_decref(document);
 	fputc('\n', file);
-	int closed = close_output(file, path, err);
-	return result < 0 ? err_set(err, TIDEMARK_ERR_MEMORY, "cannot make '%s': out of memory", path) : closed;
+	bool short_of_memory = result < 0 && !ferror(file);
+	int closed = output_close(file, path, err);
+	return short_of_memory ? err_memory(err) : closed;
 }
 
 /* GitHub shows what is appended to this file on the run's page. */
@@ -162,7 +152,7 @@ static int write_step_summary(const struct gate_out *out, struct err *err)
 	if (!file)
 		return err_errno(err, "cannot write '%s' (GITHUB_STEP_SUMMARY)", path);
 	gate_markdown(out, file);
-	return close_output(file, path, err);
+	return output_close(file, path, err);
 }
 
 static int write_outputs(const struct gate_command *c, const struct gate_out *out, bool stdout_taken, struct err *err)

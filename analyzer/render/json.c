@@ -5,14 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/output.h"
 #include "render/term.h"
 
 #define FLAGS (JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY)
 
 int json_open(struct json_out *out, const char *path, struct err *err)
 {
-	*out = (struct json_out){.path = path, .file = *path ? fopen(path, "we") : stdout};
-	return out->file ? 0 : err_errno(err, "cannot write '%s'", path);
+	*out = (struct json_out){.path = path, .file = output_open(path, err)};
+	return out->file ? 0 : TIDEMARK_ERR_SYSTEM;
 }
 
 void json_begin(struct json_out *out)
@@ -83,12 +84,7 @@ void json_write(struct json_out *out, json_t *document)
 
 int json_close(struct json_out *out, struct err *err)
 {
-	if (out->file == stdout)
-		return 0; /* main() looks after it */
-	bool failed = ferror(out->file);
-	if (fclose(out->file) || failed)
-		return err_errno(err, "cannot write '%s'", out->path);
-	return 0;
+	return output_close(out->file, out->path, err);
 }
 
 json_t *json_text(const char *text)

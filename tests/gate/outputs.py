@@ -56,6 +56,19 @@ def forms_of_output(b):
         b.good(f"{name}: Markdown", markdown(b.read("x.md"), document))
 
 
+@test
+def a_full_disk(b):
+    """Documents that a buffer holds, and longer ones."""
+    deep = Process()
+    for i in range(20):
+        deep.alloc(deep.calls("main", *(f"function_{k}_of_stack_{i}" for k in range(30))), 5000)
+    full = "tidemark: cannot write '/dev/full': No space left on device\n"
+    for path in b.trace(small(), "small.tmk"), b.trace(deep, "deep.tmk"):
+        for form in ("json", "markdown", "junit", "sarif", "gitlab", "bencher", "benchmark"):
+            b.equal(form, b.run("gate", path, "--peak-heap", "1", f"--{form}=/dev/full", status=2)[1], full)
+        b.equal("baseline", b.run("baseline", "save", "-o", "/dev/full", path, status=2)[1], full)
+
+
 # No UTF-8: alone, cut short, overlong, a surrogate, beyond Unicode; and a text that is cut somewhere.
 BYTES = [b"\xff", b"\xe2\x82", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", "\xe4".encode() * 400, b"x" + "\u20ac".encode() * 300]
 
