@@ -5,8 +5,7 @@
 #include "tidemark/ring.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,21 +106,28 @@ static bool text_unescape(char *text)
 	return true;
 }
 
-static int out_add(struct service *service, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static int out_add(struct service *service, const char *format, ...)
+static int out_add_word(struct service *service, const char *word)
 {
-	va_list arguments;
-	int length;
+	size_t length = strlen(word);
 
-	if (ARRAY_RESERVE(service->out, service->out_capacity, service->out_bytes + 128))
+	if (ARRAY_RESERVE(service->out, service->out_capacity, service->out_bytes + length))
 		return -1;
-	va_start(arguments, format);
-	length = vsnprintf(service->out + service->out_bytes, 128, format, arguments);
-	va_end(arguments);
-	if (length < 0 || length >= 128)
-		return -1;
-	service->out_bytes += (size_t)length;
+	memcpy(service->out + service->out_bytes, word, length);
+	service->out_bytes += length;
 	return 0;
+}
+
+/* A field of its own, and what follows it. By hand: printf took a tenth of the time of all answers. */
+static int out_add_number(struct service *service, uint64_t value, const char *end)
+{
+	char text[24], *at = text + sizeof(text);
+
+	*--at = '\0';
+	do
+		*--at = (char)('0' + value % 10);
+	while (value /= 10);
+	*--at = '\t';
+	return out_add_word(service, at) || out_add_word(service, end) ? -1 : 0;
 }
 
 static int out_add_text(struct service *service, const char *text)
@@ -193,7 +199,8 @@ static struct symbols_module *frame_module(struct service *service, uint64_t id)
 	module = &service->modules[index];
 	if (!module->quality_told) {
 		module->quality_told = true;
-		if (out_add(service, "quality\t%" PRIu64 "\t%d\n", id, (int)symbols_quality(module->module)))
+		if (out_add_word(service, "quality") || out_add_number(service, id, "") ||
+		    out_add_number(service, symbols_quality(module->module), "\n"))
 			return NULL;
 	}
 	return module->module;
@@ -201,9 +208,9 @@ static struct symbols_module *frame_module(struct service *service, uint64_t id)
 
 static int answer_add(struct service *service, const struct symbol_frame *frame)
 {
-	if (out_add_text(service, frame->function) || out_add(service, "\t") || out_add_text(service, frame->file))
+	if (out_add_text(service, frame->function) || out_add_word(service, "\t") || out_add_text(service, frame->file))
 		return -1;
-	return out_add(service, "\t%" PRIu32 "\n", frame->line);
+	return out_add_number(service, frame->line, "\n");
 }
 
 static int request_frame(struct service *service, char **fields, size_t n_fields)
@@ -225,7 +232,8 @@ static int request_frame(struct service *service, char **fields, size_t n_fields
 		if (module)
 			n_frames = symbols_lookup(module, offset, &frames);
 	}
-	if (out_add(service, "frame\t%" PRIu64 "\t%zu\n", id, n_frames))
+	if (out_add_word(service, "frame") || out_add_number(service, id, "") ||
+	    out_add_number(service, n_frames, "\n"))
 		return -1;
 	for (size_t i = 0; i < n_frames; i++)
 		if (answer_add(service, &frames[i]))
