@@ -77,6 +77,7 @@ enum tidemark_unwinder stack_init(enum tidemark_unwinder mode, uint32_t depth)
 	depth_limit = depth < MIN_DEPTH ? MIN_DEPTH : depth > MAX_DEPTH ? MAX_DEPTH : depth & ~1u;
 	if (&__libc_stack_end)
 		unwind_entry_sp = (uintptr_t)__libc_stack_end & ~(uintptr_t)15;
+	recall_init();
 	if (intern_init() != 0 || !modules_init())
 		return engine = TIDEMARK_UNWIND_NONE;
 	if (mode == TIDEMARK_UNWIND_NONE)

@@ -20,6 +20,15 @@ static_assert(sizeof(struct recall_line) == 64, "a cache line");
 
 #define MAX_RECALLS 1024u /* threads that have one at a time: 128 MiB of address space; others walk */
 
+uint64_t recall_keys[RECALL_CHECKS];
+
+void recall_init(void)
+{
+	uint64_t x = 0;
+	for (uint32_t i = 0; i < RECALL_CHECKS; i++)
+		recall_keys[i] = recall_fold(x += RECALL_STEP, RECALL_KEY) | 1;
+}
+
 static inline uint64_t load(uint64_t slot)
 {
 	return *(const volatile uint64_t *)(uintptr_t)slot;
@@ -32,7 +41,7 @@ static struct recall_shape *shape_at(struct recall *r, uint32_t unit)
 
 void recall_reset(struct recall *r)
 {
-	r->n = r->n_checks = r->n_sums = 0;
+	r->n = r->n_checks = 0;
 	memset(r->index, 0, sizeof(r->index));
 	memset(r->lines, 0, sizeof(r->lines));
 }
@@ -96,9 +105,12 @@ static inline bool is_near(const struct recall *r, uint64_t slot)
 
 static void add_check(struct recall *r, uint64_t slot, uint64_t value)
 {
-	if (!is_near(r, slot) && r->first_far > r->n_checks)
-		r->first_far = r->n_checks;
-	r->slots[r->n_checks] = (uint16_t)((slot - r->floor) / 8);
+	uint32_t n = r->n_checks;
+	if (!is_near(r, slot) && r->first_far > n)
+		r->first_far = n;
+	r->slots[n] = (uint16_t)((slot - r->floor) / 8);
+	r->sum.slots += r->slots[n] * recall_keys[n];
+	r->sum.values += value * recall_keys[n];
 	r->checks[r->n_checks++] = (struct recall_check){slot, value};
 }
 
@@ -129,24 +141,24 @@ static void add_frame(struct recall *r, const struct unwind_frame *f, uint64_t h
 	known->hash = intern_extend(hash, f->word);
 	known->n_checks = (uint16_t)r->n_checks;
 	known->node = 0;
+	r->sums[r->n] = r->sum;
 	r->n++;
 }
 
-/* Forget all but the first n checks. */
-static void keep_checks(struct recall *r, uint32_t n)
+/* Forget all but the n outermost frames. */
+static void keep_frames(struct recall *r, uint32_t n)
 {
-	r->n_checks = n;
-	if (r->n_sums > n / 2)
-		r->n_sums = n / 2;
-	if (r->first_far >= n)
+	r->n = n;
+	r->n_checks = n ? r->frames[n - 1].n_checks : 0;
+	r->sum = n ? r->sums[n - 1] : (struct recall_sums){0, 0};
+	if (r->first_far >= r->n_checks)
 		r->first_far = UINT32_MAX;
 }
 
 /* The outermost frame of a walk that met nothing known. */
 static void add_root(struct recall *r, const struct unwind_walk *w, const struct unwind_frame *f, uint64_t seed)
 {
-	keep_checks(r, 0);
-	r->n = 0;
+	keep_frames(r, 0);
 	r->broken = w->broken;
 	r->floor = (f->sp & ~7ull) + ABOVE_ROOT_BYTES - REACH_BYTES;
 	/* It ended because there was no return address where one should be: another value there would make it go on. */
@@ -165,10 +177,8 @@ bool recall_add(struct recall *r, const struct unwind_walk *w, uint64_t seed)
 		if (i == 0)
 			return false;
 		add_root(r, w, &w->frames[--i], seed);
-	} else {
-		r->n = (uint32_t)w->join + 1;
-		keep_checks(r, r->frames[w->join].n_checks);
-	}
+	} else
+		keep_frames(r, (uint32_t)w->join + 1);
 	while (i > 0 && r->n < RECALL_FRAMES && r->n_checks + 3 <= RECALL_CHECKS) {
 		i--;
 		add_frame(r, &w->frames[i], r->frames[r->n - 1].hash);
@@ -201,40 +211,17 @@ static uint32_t make_room(struct recall *r, uint32_t units)
 /* Writes the shape of the trail where the next one goes. returns: its unit */
 static uint32_t write_shape(struct recall *r, const struct unwind_known *leaf, uint64_t pc)
 {
-	uint32_t n = (r->n_checks + 1) & ~1u, unit = make_room(r, SHAPE_UNITS(n));
+	uint32_t n = r->n_checks, unit = make_room(r, SHAPE_UNITS(n));
 	struct recall_shape *shape = shape_at(r, unit);
-	uint64_t key = recall_fold(pc ^ RECALL_KEY, leaf->sp ^ RECALL_STEP) + n + leaf->bp_live, seed = 0, word;
-	if (n > r->n_checks)
-		r->slots[n - 1] = r->slots[n - 2];
-	memset(&r->slots[n], 0, sizeof(word));
-	for (uint32_t i = 0; i < n; i += 4) {
-		memcpy(&word, &r->slots[i], sizeof(word));
-		key += RECALL_STEP;
-		seed += recall_fold(word ^ key, key);
-	}
+	uint64_t seed = recall_fold(pc ^ RECALL_KEY, leaf->sp ^ RECALL_STEP) + n + leaf->bp_live;
 	memcpy(shape->slots, r->slots, n * sizeof(shape->slots[0]));
 	shape->pc = pc;
 	shape->sp = leaf->sp;
-	shape->seed = recall_fold(seed ^ r->floor, key);
+	shape->seed = recall_fold(seed ^ r->sum.slots, r->floor ^ RECALL_KEY);
 	shape->below = (uint32_t)((leaf->sp - r->floor) / 8);
 	shape->n_slots = (uint16_t)n;
 	shape->bp_live = leaf->bp_live;
 	return unit;
-}
-
-/* As recall_hash, of a shape of the trail, whose slots hold what they held. */
-static uint64_t hash_trail(struct recall *r, const struct recall_shape *shape, uint64_t bp)
-{
-	const struct recall_check *c = r->checks;
-	uint32_t n = r->n_checks / 2, i = r->n_sums;
-	for (; i < n; i++)
-		r->sums[i + 1] =
-		    r->sums[i] + recall_pair(c[2 * i].value, c[2 * i + 1].value, RECALL_KEY + (i + 1) * RECALL_STEP);
-	r->n_sums = n;
-	uint64_t hash = shape->seed + recall_bp(shape, bp) + r->sums[n];
-	if (r->n_checks % 2)
-		hash += recall_pair(c[2 * n].value, c[2 * n].value, RECALL_KEY + (n + 1) * RECALL_STEP);
-	return hash;
 }
 
 void recall_remember(struct recall *r)
@@ -252,7 +239,7 @@ void recall_remember(struct recall *r)
 	else
 		r->head = unit; /* it is there */
 	put_first(set, i);
-	add_node(r, hash_trail(r, shape_at(r, set[0]), leaf->bp), leaf->node);
+	add_node(r, recall_key(shape_at(r, set[0]), r->sum.values, leaf->bp), leaf->node);
 }
 
 static struct {

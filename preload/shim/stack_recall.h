@@ -9,7 +9,7 @@
  * it meets a frame of the verified part. In this order, because the walk must know whether rbp is live where they meet.
  *  - The memo keeps whole walks, in two parts. A shape is which slots a walk from this pc and sp read; a few shapes
  * serve many stacks. What the slots hold now, hashed together, finds the node of the walk that read just this. Two
- * walks are taken for one with a chance of 1 in 2^64, as two stacks are by their hash in intern.c.
+ * walks are taken for one with a chance of 1 in 2^64; of 1 in 2^60 where all that differs are multiples of 16.
  * Both hold only walks made of packed rules on the thread's own stack (unwind_walk.pure) and are forgotten when rules
  * may have changed (modules_generation). Slots are touched only between the stack pointer and the top of that stack.
  *
@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sys.h"
 #include "unwind_walk.h"
 
 #define RECALL_FRAMES 256u
@@ -39,6 +40,12 @@ struct recall_check {
 	uint64_t value;
 };
 
+/* Of the hashes over slots and what they hold: sums of products with recall_keys, so that they go on with more slots. */
+struct recall_sums {
+	uint64_t slots;
+	uint64_t values;
+};
+
 /* Which slots a walk read. */
 struct recall_shape {
 	uint64_t pc;
@@ -47,7 +54,7 @@ struct recall_shape {
 	uint32_t below; /* the slots are counted from so many words below sp */
 	uint16_t n_slots;
 	uint16_t bp_live;
-	uint16_t slots[]; /* outermost first; an even number: the last one may be there twice */
+	uint16_t slots[]; /* outermost first */
 };
 
 /* Nodes by the hash over the slots; one cache line. */
@@ -64,12 +71,12 @@ struct recall {
 	bool broken;
 	struct unwind_known frames[RECALL_FRAMES];
 	struct recall_check checks[RECALL_CHECKS];
-	/* Of the trail's checks what a shape of it needs, so that only what is new has to be looked at for the next. */
-	uint64_t floor;                       /* of the slots in shapes; 512 KiB below the root */
-	uint16_t slots[RECALL_CHECKS + 4];    /* in words above floor */
-	uint64_t sums[RECALL_CHECKS / 2 + 1]; /* of the hash over the values of the first so many pairs */
-	uint32_t n_sums;                      /* pairs for which that stands */
-	uint32_t first_far;                   /* the first check whose slot is not within reach of floor */
+	struct recall_sums sums[RECALL_FRAMES]; /* up to each frame */
+	struct recall_sums sum;                 /* up to the last check */
+	/* For shapes of the trail. */
+	uint64_t floor;                /* of the slots in shapes; 512 KiB below the root */
+	uint16_t slots[RECALL_CHECKS]; /* in words above floor */
+	uint32_t first_far;            /* the first check whose slot is not within reach of floor */
 	/* The memo. The index finds a shape by pc and sp. */
 	uint16_t index[RECALL_SETS][RECALL_WAYS]; /* units of the arena; 0: empty; what served last comes first */
 	uint32_t head;                            /* arena unit to write next; 0: nothing was written yet */
@@ -86,9 +93,14 @@ void recall_reclaim(const void *state);
 /* Forget everything. */
 void recall_reset(struct recall *r);
 
-/* Of the hash over slots: odd, no structure. Digits of the golden ratio, and wyhash's first constant. */
+/* Odd, no structure. Digits of the golden ratio, and wyhash's first constant. */
 #define RECALL_STEP 0x9e3779b97f4a7c15ull
 #define RECALL_KEY 0xa0761d6478bd642full
+
+extern HIDDEN uint64_t recall_keys[RECALL_CHECKS]; /* odd, no structure; written by recall_init */
+
+/* In the constructor. */
+void recall_init(void);
 
 /* Every bit of the result depends on every bit of both. */
 static inline uint64_t recall_fold(uint64_t a, uint64_t b)
@@ -97,30 +109,22 @@ static inline uint64_t recall_fold(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Of the hash over what slots hold: two of them, each two by another key, so that order counts. Added up, so that no
- * product waits for the one before. */
-static inline uint64_t recall_pair(uint64_t first, uint64_t second, uint64_t key)
+/* What the slots of a shape and rbp hold, as one number. sum: over the slots */
+static inline uint64_t recall_key(const struct recall_shape *shape, uint64_t sum, uint64_t bp)
 {
-	return recall_fold(first ^ key, second + key);
+	sum += shape->bp_live ? bp * RECALL_STEP : 0;
+	return recall_fold(sum ^ shape->seed, RECALL_KEY);
 }
 
-static inline uint64_t recall_bp(const struct recall_shape *shape, uint64_t bp)
-{
-	return shape->bp_live ? recall_fold(bp ^ RECALL_KEY, RECALL_STEP) : 0;
-}
-
-/* What the slots of a shape hold, as one number. */
 static inline uint64_t recall_hash(const struct recall_shape *shape, uint64_t bp)
 {
 	const uint64_t *memory = (const uint64_t *)(uintptr_t)(shape->sp - 8ull * shape->below);
-	const uint16_t *slot = shape->slots, *end = slot + shape->n_slots;
-	uint64_t hash = shape->seed + recall_bp(shape, bp), key = RECALL_KEY;
+	uint64_t sum = 0;
 	__asm__ volatile("" : : : "memory"); /* what lies there is not of this program, as compilers see it */
-	for (; slot < end; slot += 2) {
-		key += RECALL_STEP;
-		hash += recall_pair(memory[slot[0]], memory[slot[1]], key);
-	}
-	return hash;
+#pragma GCC unroll 4
+	for (uint32_t i = 0; i < shape->n_slots; i++)
+		sum += memory[shape->slots[i]] * recall_keys[i];
+	return recall_key(shape, sum, bp);
 }
 
 static inline uint64_t recall_line_of(uint64_t key)
