@@ -80,6 +80,9 @@ static void print_conclusion(const struct term *term, const struct operations *o
 	else if (e->estimate > 0)
 		fprintf(term->out, "%s per 100 are left, but whether that goes on is not certain.\n",
 		    rate_text(a, e->estimate));
+	else if (e->grown > 0)
+		fprintf(term->out, "at most %s per 100 are left, where what is freed is replaced by more.\n",
+		    rate_text(a, e->strict_high));
 	else
 		fprintf(term->out, "nothing is left that can be told from blocks still in use.\n");
 	if (!e->name && operations_outside(o) > 0)
@@ -126,9 +129,15 @@ static void print_stack(
 	char rate[RATE_TEXT_BYTES];
 	const struct frame_view **frames = NULL;
 	size_t n = op_report_frames(r, s, &frames);
-	fprintf(term->out, "%s per 100 in %.*f block%s, %s", rate_text(rate, s->bytes_per_100),
-	    s->blocks_per_100 < 9.95, s->blocks_per_100, s->blocks_per_100 == 1 ? "" : "s", explain(s->rate_class));
-	print_since(term, e, s);
+	if (s->grown_per_100 > 0)
+		fprintf(term->out, "at most %s per 100, turnover (what is freed is replaced by more)",
+		    rate_text(rate, s->bytes_per_100 + s->grown_per_100));
+	else
+		fprintf(term->out, "%s per 100 in %.*f block%s, %s", rate_text(rate, s->bytes_per_100),
+		    s->blocks_per_100 < 9.95, s->blocks_per_100, s->blocks_per_100 == 1 ? "" : "s",
+		    explain(s->rate_class));
+	if (!(s->grown_per_100 > 0))
+		print_since(term, e, s);
 	if (s->freed_at_exit)
 		fputs(", freed at exit", term->out);
 	const struct suppression *hidden = s->suppressed ? op_report_suppression(r, frames, n) : NULL;
@@ -142,6 +151,11 @@ static void print_stack(
 	fputc('\n', term->out);
 }
 
+static bool shows(const struct op_stack *s)
+{
+	return s->bytes_per_100 > 0 || s->grown_per_100 > 0;
+}
+
 static void print_stacks(const struct term *term, struct op_report *r, const struct op_entry *e)
 {
 	if (r->options->group_rules.n_items) {
@@ -150,10 +164,10 @@ static void print_stacks(const struct term *term, struct op_report *r, const str
 	}
 	size_t all = 0, seen = 0;
 	for (size_t i = 0; i < e->n_stacks; i++)
-		all += e->stacks[i].bytes_per_100 > 0;
+		all += shows(&e->stacks[i]);
 	size_t shown = report_text_limit(r->options, all, TEXT_STACKS);
 	for (size_t i = 0; i < e->n_stacks && seen < shown; i++)
-		if (e->stacks[i].bytes_per_100 > 0) {
+		if (shows(&e->stacks[i])) {
 			print_stack(term, r, e, &e->stacks[i]);
 			seen++;
 		}
@@ -190,7 +204,7 @@ static void print_text(struct op_report *r)
 	print_stacks(&term, r, &o->total);
 	for (size_t i = 0; i < o->n_names; i++) {
 		const struct op_entry *e = &o->names[i];
-		if (same_as_total(o, e) || e->count < ESTIMATE_MIN_OPS || !(e->estimate > 0))
+		if (same_as_total(o, e) || e->count < ESTIMATE_MIN_OPS || !(e->estimate + e->grown > 0))
 			continue;
 		print_conclusion(&term, o, e);
 		print_stacks(&term, r, e);
@@ -213,6 +227,7 @@ static json_t *json_stack(struct op_report *r, const struct op_stack *s)
 	json_t *item = json_object();
 	json_object_set_new(item, "bytes_per_100", json_rate(s->bytes_per_100));
 	json_object_set_new(item, "blocks_per_100", json_rate(s->blocks_per_100));
+	json_object_set_new(item, "grown_bytes_per_100", json_rate(s->grown_per_100));
 	json_object_set_new(item, "class", json_string(rate_class_name(s->rate_class)));
 	json_object_set_new(item, "freed_at_exit", json_boolean(s->freed_at_exit));
 	json_object_set_new(item, "plain_bytes_per_100", json_rate(s->plain));

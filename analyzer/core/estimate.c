@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "core/batches.h"
 
+#define GROWN 1.5
+
 static const double ageing_divisor[ESTIMATE_AGEINGS] = {16, 8, 4, 2};
 
 enum { SURVIVORS_PER_LATE_DEATH = 8, ELDEST_DEATHS = 3, POOL_MAX_BATCHES = 3, N_CLASSES = RATE_STEADY + 1 };
@@ -27,7 +29,7 @@ struct run {
 	double scale; /* from bytes per batch to bytes per 100 operations */
 	struct group groups[ESTIMATE_AGEINGS][N_CLASSES];
 	struct group pool; /* stacks that never freed and acted in one or two batches: judged together */
-	double recent;
+	double recent, grown;
 	double sum_bytes, sum_later_bytes; /* of what counts, and of those what was freed later */
 	double *memory, *bytes, *blocks;   /* memory holds all series; the last two are one stack's */
 };
@@ -105,6 +107,17 @@ void estimate_count_death(const struct estimate_plan *plan, struct estimate_deat
 		deaths->late[a] += j >= plan->warm && j < plan->end[a] && age > plan->n_ops / ageing_divisor[a] / 2;
 	for (int part = 0; part < ESTIMATE_ELDEST; part++)
 		deaths->eldest[part] += is_eldest(plan, birth, part) && age > plan->n_ops / 2;
+}
+
+void estimate_count_level(
+    const struct estimate_plan *plan, struct estimate_deaths *deaths, double birth, double death, double size_bytes)
+{
+	const uint32_t first_early = ESTIMATE_INSTANTS / 4, first_late = ESTIMATE_INSTANTS - ESTIMATE_LATE + 1;
+	uint32_t from = estimate_instant(plan, birth) + 1, to = estimate_instant(plan, death);
+	for (uint32_t i = from > first_early ? from : first_early; i <= to && i < first_early + ESTIMATE_EARLY; i++)
+		deaths->level_early[i - first_early] += size_bytes;
+	for (uint32_t i = from > first_late ? from : first_late; i <= to; i++)
+		deaths->level_late[i - first_late] += size_bytes;
 }
 
 static int allocate_series(struct run *r)
@@ -304,6 +317,34 @@ static struct estimate_stack add_stack(struct run *r, const struct survivors *s)
 	return join(r, &r->groups[a][c], end, &many, c);
 }
 
+/* A table that is replaced by a larger one leaves no old block, and yet grows: what its stack has alive is never again as
+ * little as it was. Half as much again is no coincidence of sessions and buffers.
+ * returns: bytes per operation from the end of the warm-up to the end */
+static double growth(const struct run *r, const struct estimate_deaths *deaths)
+{
+	double most = 0, least = INFINITY;
+	for (int i = 0; i < ESTIMATE_EARLY; i++)
+		most = fmax(most, deaths->level_early[i]);
+	for (int i = 0; i < ESTIMATE_LATE; i++)
+		least = fmin(least, deaths->level_late[i]);
+	if (least <= 0 || least < GROWN * most)
+		return 0;
+	return (deaths->level_late[ESTIMATE_LATE - 1] - deaths->level_early[0]) / (0.75 * r->plan->n_ops);
+}
+
+/* Only where no old block is left to tell. */
+static void add_growth(struct run *r, const struct survivors *s, struct estimate_stack *stack)
+{
+	enum rate_class c = stack->rate_class;
+	bool nothing_counts = c == RATE_NONE || (c == RATE_ONCE && stack->bytes == 0);
+	if (s->runtime || !(nothing_counts || c == RATE_TURNOVER))
+		return;
+	stack->grown = fmax(0, growth(r, s->deaths) * 100 - stack->bytes);
+	r->grown += stack->grown;
+	if (stack->grown > 0)
+		stack->rate_class = RATE_TURNOVER;
+}
+
 /* Judge the pool as one stack and let it join a group. */
 static void settle_pool(struct run *r)
 {
@@ -409,11 +450,16 @@ static void add_all(struct run *r, struct estimate *out)
 		struct survivors left = {
 		    in->blocks + i, end - i, &in->deaths[stack], in->runtime && in->runtime[stack]};
 		struct estimate_stack s = add_stack(r, &left);
+		add_growth(r, &left, &s);
 		if (out->stacks)
 			out->stacks[stack] = s;
 	}
 	settle_pool(r);
 	add_groups(r, out);
+	out->grown = r->grown;
+	out->strict_high += r->grown;
+	if (out->rate_class == RATE_NONE && r->grown > 0)
+		out->rate_class = RATE_TURNOVER;
 	out->recent = r->recent;
 	out->freed_later = r->sum_later_bytes > r->sum_bytes / 2;
 }

@@ -8,8 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESTIMATE_AGEINGS 4       /* ages N/16, N/8, N/4, N/2 */
-#define ESTIMATE_ELDEST 5        /* births in the first N/2, N/4, N/8, N/16, N/32 */
+#define ESTIMATE_AGEINGS 4   /* ages N/16, N/8, N/4, N/2 */
+#define ESTIMATE_ELDEST 5    /* births in the first N/2, N/4, N/8, N/16, N/32 */
+#define ESTIMATE_INSTANTS 32 /* of which a stack's level is known: those from n_ops / 4 to 3 / 8, and from 3 / 4 on */
+#define ESTIMATE_EARLY 5
+#define ESTIMATE_LATE 9
 #define ESTIMATE_MIN_OPS 1000.0  /* below: nothing is said */
 #define ESTIMATE_MIN_BATCHES 4   /* that count: with fewer, which only coarse marks can cause, nothing is said */
 #define ESTIMATE_MIN_PASS 3000.0 /* below: the upper bound is infinite */
@@ -44,16 +47,28 @@ struct estimate_block {
 	bool freed_later; /* after the last operation */
 };
 
-/* The blocks of one stack that were freed before the end of the last operation, at an age above n_ops / 32. */
+/* What became of one stack's blocks: of those freed before the end of the last operation, at an age above n_ops / 32, how many;
+ * and the bytes of all of them that were alive at instants. */
 struct estimate_deaths {
 	uint64_t all;
 	uint64_t late[ESTIMATE_AGEINGS];  /* see estimate_count_death */
 	uint64_t eldest[ESTIMATE_ELDEST]; /* at an age above n_ops / 2, by how early they were born */
+	double level_early[ESTIMATE_EARLY], level_late[ESTIMATE_LATE]; /* bytes; see estimate_count_level */
 };
 
 /* Count a death if it matters: call it for every block freed before the end of the last operation.
  * birth: operations completed at its birth; age: completed between birth and death */
 void estimate_count_death(const struct estimate_plan *plan, struct estimate_deaths *deaths, double birth, double age);
+
+/* Which instant was the last? A block counts in the level if it is alive at one, so if this differs between birth and death. */
+static inline uint32_t estimate_instant(const struct estimate_plan *plan, double position)
+{
+	return (uint32_t)(position * ESTIMATE_INSTANTS / plan->n_ops);
+}
+
+/* Add a block to the levels: call it for every block. death: operations completed at its death; n_ops if it is alive */
+void estimate_count_level(
+    const struct estimate_plan *plan, struct estimate_deaths *deaths, double birth, double death, double size_bytes);
 
 struct estimate_input {
 	const struct estimate_plan *plan;
@@ -69,6 +84,7 @@ struct estimate_input {
 struct estimate_stack { /* means over the batches that count, per 100 operations */
 	enum rate_class rate_class;
 	double bytes, blocks;
+	double grown; /* bytes beyond these by which it grew: its blocks are freed, but larger ones take their places */
 	bool freed_later; /* most of the bytes that count */
 	double first_op, last_op,
 	    end_op; /* births of the first and the last block that counts, and of what is too young */
@@ -77,6 +93,7 @@ struct estimate_stack { /* means over the batches that count, per 100 operations
 struct estimate {
 	double rate, low, high;     /* bytes per 100 operations; high is INFINITY when nothing bounds it */
 	double strict_high;         /* the same, but also where there are too few operations for a bound to pass by */
+	double grown;               /* part of high: the sum of the stacks' */
 	double recent;              /* lower bound of what the youngest blocks suggest; can only stop a PASS */
 	double blocks;              /* per 100 operations */
 	enum rate_class rate_class; /* of what leaves most */

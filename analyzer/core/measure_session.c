@@ -257,7 +257,8 @@ static int read_entry_stacks(struct reading *r, struct metric *metric, const str
 	for (size_t i = 0; i < entry->n_stacks && !result; i++) {
 		const struct op_stack *stack = &entry->stacks[i];
 		uint32_t index;
-		if (stack->suppressed || stack->file >= r->n_files || !(stack->bytes_per_100 > 0))
+		if (stack->suppressed || stack->file >= r->n_files ||
+		    !(stack->bytes_per_100 + stack->grown_per_100 > 0))
 			continue;
 		size_t n = stacks_trace_frames(r->stacks[stack->file], 0, stack->node, &frames, &capacity);
 		result = measure_stack_find(r->measure, frames, n, &index);
@@ -268,7 +269,8 @@ static int read_entry_stacks(struct reading *r, struct metric *metric, const str
 		if (i < METRIC_CULPRITS)
 			result = measure_stack_keep(r->measure, index, frames, n);
 		if (show && metric->n_culprits < METRIC_CULPRITS)
-			metric->culprits[metric->n_culprits++] = (struct culprit){index, stack->bytes_per_100};
+			metric->culprits[metric->n_culprits++] =
+			    (struct culprit){index, stack->bytes_per_100 + stack->grown_per_100};
 	}
 	free(frames);
 	return result;

@@ -246,8 +246,10 @@ static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const st
 	/* what stood before the first operation belongs to none */
 	if (e.now > birth && (piece->op || birth) && piece->op != OP_SETUP)
 		e.outlived = !piece->op || !op_track_is_open(&r->track, piece->op);
+	bool lasts =
+	    estimate_instant(&axis->plan, birth) != estimate_instant(&axis->plan, left ? axis->plan.n_ops : e.now);
 	bool warm = (uint64_t)birth * 4 < axis->n_ops && (left || (uint64_t)e.now * 4 >= axis->n_ops);
-	if (!left && !warm && !e.outlived && (uint64_t)(e.now - birth) * 32 <= axis->n_ops)
+	if (!left && !warm && !lasts && !e.outlived && (uint64_t)(e.now - birth) * 32 <= axis->n_ops)
 		return;
 	uint32_t id = cell_of(r, index, piece->node);
 	if (id == UINT32_MAX) {
@@ -258,6 +260,8 @@ static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const st
 	cell->outlived_blocks += e.outlived;
 	cell->outlived_bytes += e.outlived ? size : 0;
 	cell->warm_bytes += warm ? size : 0;
+	if (lasts)
+		estimate_count_level(&axis->plan, &cell->deaths, birth, left ? axis->plan.n_ops : e.now, (double)size);
 	if (left)
 		leave(r, cell, &e);
 	else

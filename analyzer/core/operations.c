@@ -374,6 +374,8 @@ static int compare_stacks(const void *a, const void *b)
 		return x->suppressed - y->suppressed;
 	if (x->bytes_per_100 != y->bytes_per_100)
 		return x->bytes_per_100 > y->bytes_per_100 ? -1 : 1;
+	if (x->grown_per_100 != y->grown_per_100)
+		return x->grown_per_100 > y->grown_per_100 ? -1 : 1;
 	if (x->bytes != y->bytes)
 		return x->bytes > y->bytes ? -1 : 1;
 	return x->node < y->node ? -1 : x->node > y->node;
@@ -403,6 +405,7 @@ static int fill_stacks(const struct session *s, const struct tables *t, size_t a
 		    .suppressed = t->suppressed[i],
 		    .bytes_per_100 = e->bytes,
 		    .blocks_per_100 = e->blocks,
+		    .grown_per_100 = e->grown,
 		    .plain =
 		        plain_rate(&sums->axes->items[axis].plan, (double)cell->left_bytes - (double)cell->warm_bytes),
 		    .bytes = cell->left_bytes,
@@ -465,6 +468,7 @@ static int estimate_axis(struct session *s, struct tables *t, size_t axis, struc
 	    .low = e.low,
 	    .high = e.high,
 	    .strict_high = e.strict_high,
+	    .grown = e.grown,
 	    .recent = e.recent,
 	    .blocks_per_100 = e.blocks,
 	    .suppressed_per_100 = hidden.rate,

@@ -38,6 +38,7 @@ struct op_stack {
 	bool freed_at_exit; /* most of these bytes were freed after the last operation */
 	bool suppressed;    /* not in the entry's figures but in its suppressed_* */
 	double bytes_per_100, blocks_per_100;
+	double grown_per_100;          /* bytes beyond these that it may leave: what is freed is replaced by more */
 	double plain;                  /* its part of the entry's */
 	uint64_t bytes, blocks;        /* alive at the end of the last operation, whatever their age */
 	uint64_t first_op, last_op;    /* of the operations that left something: how many were completed before */
@@ -54,6 +55,7 @@ struct op_entry {
 	double batch_ops;           /* operations in a batch */
 	double estimate, low, high; /* bytes per 100 operations, 99 % one-sided each; high may be INFINITY */
 	double strict_high;         /* the upper bound also where high is INFINITY for want of operations */
+	double grown;               /* part of high: of the stacks whose freed blocks are replaced by more */
 	double recent;              /* lower bound of what the youngest blocks suggest; can only stop a PASS */
 	double detectable;          /* the smallest leak that the run could have seen, bytes per 100 */
 	double plain;               /* growth from the end of the warm-up to the end, bytes per 100; may be negative */

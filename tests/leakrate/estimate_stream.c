@@ -47,6 +47,7 @@ int main(void)
 			need(scanf("%u %lf %lf %lf", &stack, &b->size_bytes, &b->birth, &death) == 4 &&
 			     stack < n_stacks);
 			b->stack = stack;
+			estimate_count_level(&plan, &deaths[stack], b->birth, fmin(death, n_ops), b->size_bytes);
 			if (isinf(death))
 				n++;
 			else

@@ -89,7 +89,8 @@ class Axis:
         rows = self.made_equal() if self.told else self.rows
         columns = list(zip(*rows)) or [(), (), (), ()]
         table = dict(zip(("stack", "size", "birth", "death"), (np.array(c, t) for c, t in zip(columns, (int, float, float, float)))))
-        table["age"] = table["death"] - np.array([birth for _, _, birth, _ in self.rows], float)
+        table["bytes"] = np.array([size for _, size, _, _ in self.rows], float)
+        table["born"] = np.array([birth for _, _, birth, _ in self.rows], float)
         return table
 
 

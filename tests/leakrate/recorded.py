@@ -9,7 +9,7 @@ import harness as h
 import reference
 
 PLANTED = os.path.join(h.BUILD, "tests", "planted", "planted")
-MODES = ("clean", "steady", "steady-varied", "sparse-50", "cache", "filling-steady", "sessions-300", "vector", "append", "regrow", "freed-at-exit",
+MODES = ("clean", "steady", "steady-varied", "sparse-50", "cache", "filling-steady", "sessions-300", "vector", "table", "rebuilt", "append", "regrow", "freed-at-exit",
          "replaced", "starts-late", "noise-steady", "heavy-pareto", "several", "threads", "threads-leak", "threads-keep")
 
 

@@ -2,8 +2,8 @@
 analyzer/core/estimate.c and batches.c are compared with.
 
 A table has one row for each block: `stack` (any number), `size` in bytes, `birth` and `death` in completed operations; death is
-inf for what is alive at the end of the last operation. `age` may be there too, where death - birth would not be exact. `runtime`: the
-stacks that are the C runtime's own.
+inf for what is alive at the end of the last operation. Where `size` and `birth` make batches of unequal length equal, `bytes` and
+`born` are what they were before. `runtime`: the stacks that are the C runtime's own.
 
     estimate(table, n_ops, batch_ops, runtime) -> {"rate", "low", "high", "strict_high", "recent", "classes"}, bytes per 100 operations
 """
@@ -155,12 +155,33 @@ class Group:
         self.events += other.events
 
 
+class Levels:
+    """Bytes that stacks had alive at instants: early and late in what follows the warm-up."""
+    EARLY, LATE = np.arange(8, 13) / 32, np.arange(24, 33) / 32
+
+    def __init__(self, table, n_ops):
+        self.table, self.n_ops = table, n_ops
+
+    def level(self, stack, part):
+        t, at = self.table, self.n_ops * part
+        alive = (t["stack"] == stack) & (t.get("born", t["birth"]) < at) & (t["death"] >= at)
+        return float(t.get("bytes", t["size"])[alive].sum())
+
+    def growth(self, stack):
+        """Bytes per 100 operations, if the level is never again as low as it was."""
+        early, late = ([self.level(stack, part) for part in parts] for parts in (self.EARLY, self.LATE))
+        if min(late) <= 0 or min(late) < 1.5 * max(early):
+            return 0.
+        return (late[-1] - early[0]) / (.75 * self.n_ops) * 100
+
+
 class Reading:
     """One table, cut to the blocks that lived longer than n_ops / 32."""
 
     def __init__(self, table, plan, runtime):
         self.plan, self.runtime = plan, set(runtime)
-        age = (table["age"] if "age" in table else table["death"] - table["birth"]) - plan.fuzzy
+        self.levels, self.grown = Levels(table, plan.n_ops), 0.
+        age = table["death"] - table.get("born", table["birth"]) - plan.fuzzy
         old = age > plan.n_ops / 32
         self.stack, self.size, self.birth, self.age = (x[old] for x in (table["stack"], table["size"], table["birth"], age))
         self.alive = np.isinf(table["death"])[old]
@@ -211,22 +232,31 @@ class Reading:
         return "steady"
 
     def take(self, number):
+        counted = self.count(number)
+        nothing_counts = self.classes[number] == "none" or (self.classes[number] == "once" and counted == 0)
+        if number not in self.runtime and (nothing_counts or self.classes[number] == "turnover"):
+            grown = max(0., self.levels.growth(number) - counted)
+            self.grown += grown
+            self.classes[number] = "turnover" if grown else self.classes[number]
+
+    def count(self, number):
+        """Let a stack join its group. returns: bytes per 100 operations of it"""
         plan, stack = self.plan, self.stack == number
         a, settled, survivors = self.ageing(stack)
         once = self.alive[stack].all() and len(set(self.batch[stack])) < 3
         if once and number in self.runtime:
             self.classes[number] = "once"
-            return
+            return 0.
         if a == 16:
             self.look_at_youngest(stack)
         if once:
             self.classes[number] = "once"
             chosen = stack & (self.batch < plan.end(16))
             self.pool.add(self.batch[chosen], self.size[chosen], self.birth[chosen])
-            return
+            return self.rate(self.series(chosen, plan.end(16)), "once")
         self.classes[number] = "none"
         if survivors == 0:
-            return
+            return 0.
         end = plan.end(a)
         chosen = stack & self.alive & (self.batch < end)
         group = self.series(chosen, end)
@@ -234,6 +264,12 @@ class Reading:
         y = group.bytes[plan.warm:]
         self.classes[number] = "sparse" if kind == "steady" and (y > 0).sum() <= len(y) / 2 else kind
         self.groups.setdefault((a, kind), Group(end)).join(group)
+        return self.rate(group, kind)
+
+    def rate(self, group, kind):
+        y = group.bytes[self.plan.warm:]
+        y = halves(y)[1] if kind == "filling" else y
+        return float(y.mean()) * 100 / self.plan.batch_ops if len(y) else 0.
 
     def settle_pool(self):
         pool = self.pool
@@ -289,11 +325,12 @@ def estimate(table, n_ops, batch_ops=None, runtime=()):
     if n_ops < MIN_OPS or Plan(n_ops, batch_ops).end(16) < Plan(n_ops, batch_ops).warm + 4:
         return {"rate": 0., "low": 0., "high": ALWAYS, "strict_high": ALWAYS, "recent": 0., "classes": {}}
     reading = Reading(table, Plan(n_ops, batch_ops), runtime)
-    for number in np.unique(reading.stack):
+    for number in np.unique(table["stack"][np.isinf(table["death"])]):
         reading.take(number)
     reading.settle_pool()
     scale = 100 / reading.plan.batch_ops
     sums = [judge(kind, group, reading.plan.warm) for (_, kind), group in reading.groups.items()]
     low, high, rate = (scale * sum(x[i] for x in sums) for i in range(3))
+    high += reading.grown
     return {"rate": rate, "low": low, "high": high if n_ops >= MIN_PASS else ALWAYS, "strict_high": high,
             "recent": reading.recent, "classes": reading.classes}

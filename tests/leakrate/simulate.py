@@ -290,6 +290,24 @@ def vector(chance, n):
     return blocks(1, size, np.array(birth), NEVER), 1600
 
 
+def table_copied(chance, n):
+    """Doubles by a larger copy: the new table, then the old one's end."""
+    capacity, birth, size = 0, [], []
+    for i in range(n):
+        while 16 * (i + 1) > capacity:
+            capacity = 2 * capacity or 1024
+            birth.append(i + .5)
+            size.append(capacity)
+    birth = np.array(birth)
+    return blocks(1, size, birth, np.append(birth[1:] + .1, NEVER)), 1600
+
+
+def state_rebuilt(chance, n):
+    """Every operation makes a new state, a little larger, and frees the old one."""
+    birth = every(n) + .5
+    return blocks(1, 16. * every(n) + 16, birth, np.append(birth[1:] + .1, NEVER)), 1600
+
+
 def regrow(chance, n):
     """A block that is made larger for a moment and smaller again, and left."""
     ops = every(n)
@@ -353,7 +371,8 @@ def mixture(chance, n):
 CASES = {f.__name__: f for f in (
     clean, cache, fill_20, fill_1000, fill_5000, fill_zipf, noise, plateau, saw, sessions_300, sessions_1000, sessions_pareto, bursts_lognormal,
     *(history(share) for share in (.5, .7, .8, .9, .95, .99)), threads, threads_leak, threads_in_step, lru_late, lru_clean, lru_forgets, lazy, many_clean, second_phase, steady, regular_50, regular_400, random_50, random_400,
-    random_2000, clusters, heavy_pareto, heavy_lognormal, starts_late, starts_last, stops, on_and_off, vector, regrow, split, many_stacks,
+    random_2000, clusters, heavy_pareto, heavy_lognormal, starts_late, starts_last, stops, on_and_off, vector, table_copied, state_rebuilt, regrow,
+    split, many_stacks,
     fill_and_steady, fill_same_stack, noise_and_steady, noise_same_stack, sessions_same_stack, cache_and_sparse, mixture)}
 
 

@@ -200,6 +200,33 @@ static NOINLINE void vector(uint32_t i)
 	capacity += more;
 }
 
+/* The same by a larger copy, as a std::vector grows: what is left is one young table. */
+static NOINLINE void table(uint32_t i)
+{
+	static char *data;
+	static size_t capacity;
+	if ((i + 1) * 16u <= capacity)
+		return;
+	size_t larger = capacity ? 2 * capacity : 1024;
+	char *copy = take(larger);
+	if (data) {
+		memcpy(copy, data, capacity);
+		give(data, capacity);
+	}
+	data = copy;
+	capacity = larger;
+}
+
+/* A state that every operation makes anew, a little larger. */
+static NOINLINE void rebuilt(uint32_t i)
+{
+	static char *state;
+	char *next = take(16 * (i + 1));
+	if (state)
+		give(state, 16 * i);
+	state = next;
+}
+
 /* A log that realloc lengthens at every operation. */
 static NOINLINE void append(uint32_t i)
 {
@@ -543,6 +570,8 @@ static const struct mode modes[] = {
 	{"saw-250", {saw_250}, 0, NULL, ""},
 	{"saw-5000", {saw_5000}, 0, NULL, ""},
 	{"vector", {vector}, 1600, NULL, "once"},
+	{"table", {table}, 1600, NULL, "turnover"},
+	{"rebuilt", {rebuilt}, 1600, NULL, "turnover"},
 	{"append", {append}, 1600, NULL, "steady"},
 	{"regrow", {regrow}, 5000, NULL, "steady"},
 	{"freed-at-exit", {freed_at_exit}, 19200, NULL, "steady"},
