@@ -488,6 +488,8 @@ const struct module *modules_find(uint64_t address)
 {
 	struct object o = {0};
 	bool contested = false;
+	if (!known) /* there was no memory */
+		return NULL;
 	if (!ask_loader(address, &o)) {
 		retire_at(address);
 		return NULL;
