@@ -209,10 +209,13 @@ static void leave(struct op_replay *r, struct op_cell *cell, const struct ending
 	    .size_bytes = weight * (double)e->size,
 	    .stack = (uint32_t)(cell - sums->cells),
 	    .freed_later = !r->alive && is_over(r)};
-	if (may_be_in_use(r, e->piece))
+	if (may_be_in_use(r, e->piece)) {
 		sums->undecided[sums->n_undecided++] = block;
-	else
-		sums->left[sums->n_left++] = block;
+		return;
+	}
+	sums->left[sums->n_left++] = block;
+	const struct estimate_plan *plan = &sums->axes->items[e->axis].plan;
+	estimate_count_level(plan, &cell->deaths, position, plan->n_ops, (double)e->size);
 }
 
 int op_sums_decide(struct op_sums *sums)
@@ -233,6 +236,7 @@ static void die(struct op_replay *r, struct op_cell *cell, const struct ending *
 	double weight, birth = op_axis_birth(axis, e->birth, &weight);
 	cell->frees |= e->outlived;
 	estimate_count_death(&axis->plan, &cell->deaths, birth, e->now - e->birth);
+	estimate_count_level(&axis->plan, &cell->deaths, e->birth, e->now, (double)e->size);
 }
 
 static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const struct piece *piece, uint64_t size)
@@ -246,8 +250,7 @@ static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const st
 	/* what stood before the first operation belongs to none */
 	if (e.now > birth && (piece->op || birth) && piece->op != OP_SETUP)
 		e.outlived = !piece->op || !op_track_is_open(&r->track, piece->op);
-	bool lasts =
-	    estimate_instant(&axis->plan, birth) != estimate_instant(&axis->plan, left ? axis->plan.n_ops : e.now);
+	bool lasts = estimate_instant(&axis->plan, birth) != estimate_instant(&axis->plan, e.now);
 	bool warm = (uint64_t)birth * 4 < axis->n_ops && (left || (uint64_t)e.now * 4 >= axis->n_ops);
 	if (!left && !warm && !lasts && !e.outlived && (uint64_t)(e.now - birth) * 32 <= axis->n_ops)
 		return;
@@ -260,8 +263,6 @@ static void end_on(struct op_replay *r, uint32_t index, uint32_t birth, const st
 	cell->outlived_blocks += e.outlived;
 	cell->outlived_bytes += e.outlived ? size : 0;
 	cell->warm_bytes += warm ? size : 0;
-	if (lasts)
-		estimate_count_level(&axis->plan, &cell->deaths, birth, left ? axis->plan.n_ops : e.now, (double)size);
 	if (left)
 		leave(r, cell, &e);
 	else
