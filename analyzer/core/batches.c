@@ -92,7 +92,7 @@ double batches_difference(struct batches a, struct batches b, double *error)
 
 /* Less than this part of the mean is nobody's decline: operations in flight at the border of two halves, and the rounding
  * of bytes that are taken in proportion, make as much. */
-#define SLIGHT 0.005
+#define SLIGHT 0.02
 
 bool batches_decline(struct batches b, double errors)
 {

@@ -70,13 +70,15 @@ def compare(estimator, name):
 
 
 def chance_decline(estimator):
-    """The first half left more than the second by 2.5 standard errors: in larger blocks, which is chance, and in more blocks."""
+    """The first half left more than the second by 2.5 standard errors: in larger blocks, which is chance, and in more blocks. And by
+    many errors, but by 1 %: operations in flight grow to eight and fall again."""
     n_ops, ops = 3000, np.arange(3000)
     hundreds = 100 + 10 * (-1) ** np.arange(30) + np.where(np.arange(30) < 14, 5, -5)
     larger = simulate.left(ops, hundreds[ops // 100] * 1.)
     more = simulate.left(np.concatenate([j * 100 + np.linspace(0, 99, n) for j, n in enumerate(hundreds)]), 100.)
+    ahead = simulate.left(np.maximum(0, ops - np.floor(8 * (1 - abs(ops - 1500) / 1500))), 100.)
     wrong = []
-    for table, kind in ((larger, "steady"), (more, "filling")):
+    for table, kind in ((larger, "steady"), (more, "filling"), (ahead, "steady")):
         got = estimator(table, n_ops)
         if got["classes"] != {1: kind} or (got["low"] > 8000) != (kind == "steady"):
             wrong.append(f"{got['classes'][1]} of at least {got['low']:.0f}, not {kind}")

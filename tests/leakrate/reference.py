@@ -104,7 +104,7 @@ def declines(y, warm, errors):
     """The whole, or what came after the warm-up."""
     for part in (y, y[warm:]):
         d, error = difference(*halves(part))
-        if d > errors * error and d > .005 * part.mean():  # less is nobody's decline
+        if d > errors * error and d > .02 * part.mean():  # less is nobody's decline
             return True
     return False
 
