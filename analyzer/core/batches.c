@@ -90,14 +90,10 @@ double batches_difference(struct batches a, struct batches b, double *error)
 	return batches_mean(a) - batches_mean(b);
 }
 
-/* Less than this part of the mean is nobody's decline: operations in flight at the border of two halves, and the rounding
- * of bytes that are taken in proportion, make as much. */
-#define SLIGHT 0.02
-
-bool batches_decline(struct batches b, double errors)
+bool batches_decline(struct batches b, double errors, double slight)
 {
 	double error, d = batches_difference(batches_first_half(b), batches_second_half(b), &error);
-	return d > errors * error && d > SLIGHT * batches_mean(b);
+	return d > errors * error && d > slight * batches_mean(b);
 }
 
 /* t times the standard error of the mean, with fewer effective batches when neighbours are correlated. */

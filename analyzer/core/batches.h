@@ -39,8 +39,8 @@ size_t batches_nonzero(struct batches b);
 /* mean(a) - mean(b) and its standard error; both 0 when either has fewer than two values. */
 double batches_difference(struct batches a, struct batches b, double *error);
 
-/* The first half lies above the second by more than so many standard errors, and not just by a trifle. */
-bool batches_decline(struct batches b, double errors);
+/* The first half lies above the second by more than so many standard errors, and by more than this part of the mean. */
+bool batches_decline(struct batches b, double errors, double slight);
 
 /* cost: O(n), plus a bisection when most batches are empty */
 struct bounds batches_bounds(struct batches b);

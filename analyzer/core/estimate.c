@@ -11,6 +11,7 @@
 #include "core/batches.h"
 
 #define GROWN 1.5
+#define SLIGHT 0.005
 
 static const double ageing_divisor[ESTIMATE_AGEINGS] = {16, 8, 4, 2};
 
@@ -239,10 +240,17 @@ static bool fewer(const double counts[2])
 	return counts[0] - counts[1] > Z99 * sqrt(counts[0] + counts[1]);
 }
 
-/* The whole, or what came after the warm-up. */
-static bool declines(struct batches all, struct batches later, double errors)
+/* Less is nobody's decline: births run ahead of completions by the operations in flight, now more and now fewer of them; and
+ * bytes that are taken in proportion are rounded. */
+static double slight(const struct run *r, struct batches b)
 {
-	return batches_decline(all, errors) || batches_decline(later, errors);
+	return fmax(SLIGHT, 2 * r->plan->in_flight / ((double)b.n / 2 * r->plan->batch_ops));
+}
+
+/* The whole, or what came after the warm-up. */
+static bool declines(const struct run *r, struct batches all, struct batches later, double errors)
+{
+	return batches_decline(all, errors, slight(r, all)) || batches_decline(later, errors, slight(r, later));
 }
 
 /* What fills takes fewer and fewer blocks. Fewer bytes in as many blocks are a matter of sizes: chance, unless the decline is
@@ -254,9 +262,9 @@ static bool fills(const struct run *r, size_t end, const struct spread *s)
 	struct batches blocks = {r->blocks, end}, later_blocks = batches_slice(blocks, r->plan->warm, end);
 	if (fewer(s->blocks) && fewer(s->events))
 		return true;
-	if (fewer(s->blocks) || declines(blocks, later_blocks, 2))
-		return declines(all, later, 2);
-	return declines(all, later, 3);
+	if (fewer(s->blocks) || declines(r, blocks, later_blocks, 2))
+		return declines(r, all, later, 2);
+	return declines(r, all, later, 3);
 }
 
 static enum rate_class classify(const struct run *r, size_t end, bool settled, const struct spread *s)

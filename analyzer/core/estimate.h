@@ -29,6 +29,7 @@ enum rate_class {      /* by rising claim on the reader's attention */
 /* How time, counted in completed operations, is cut into batches and ages. */
 struct estimate_plan {
 	double n_ops, batch_ops;
+	double in_flight; /* operations that were open at once, at most; 0 where that is not known */
 	size_t n_batches;
 	bool coarse;                  /* births and deaths are known to a batch, because marks tell the operations */
 	size_t warm;                  /* batches before it are warm-up: the first quarter */

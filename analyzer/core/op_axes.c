@@ -41,6 +41,7 @@ void op_axes_reset(struct op_axes *axes)
 		*axis = (struct op_axis){.name = axis->name, .own = axis->own, .clocks = axis->clocks};
 	}
 	axes->n_marks = 0;
+	axes->in_flight = 0;
 	axes->clock_shift = 0;
 }
 
@@ -189,6 +190,7 @@ int op_axes_settle(struct op_axes *axes)
 			return -1;
 		size_t n = axis->n_starts > 1 ? axis->n_starts - 1 : 0;
 		estimate_plan(&axis->plan, (double)axis->n_ops, n ? (double)axis->starts[n] / (double)n : 0);
+		axis->plan.in_flight = (double)axes->in_flight;
 	}
 	return 0;
 }

@@ -45,6 +45,7 @@ struct op_axes {
 	struct op_mark *marks; /* by time, once settled */
 	size_t n_marks, marks_capacity;
 	size_t n_files;
+	size_t in_flight;     /* operations open at once, at most */
 	unsigned clock_shift; /* a bin of the clocks is 2^clock_shift ticks */
 };
 

@@ -70,6 +70,12 @@ int op_track_finish(struct op_track *track);
  * it is still open; OP_NONE when none is. */
 uint32_t op_track_current(const struct op_track *track, uint32_t thread, uint32_t *token);
 
+/* How many were open at once, at most: slots are used again. */
+static inline size_t op_track_most_open(const struct op_track *track)
+{
+	return track->n_slots ? track->n_slots - 1 : 0;
+}
+
 /* Tokens of slots beyond 65535, and after 65536 uses of a slot, may be mistaken: for statistics of sizes only. */
 static inline bool op_track_is_open(const struct op_track *track, uint32_t token)
 {

@@ -164,6 +164,7 @@ static int outline_file(struct session *s, uint32_t file, bool *again, struct er
 	if (!result)
 		result = outline_blocks(s, file, &track, err);
 	*again |= track.misjudged;
+	s->own->axes.in_flight += op_track_most_open(&track);
 	s->out->unfinished += track.unfinished;
 	if (!(f->trace->header.flags & TIDEMARK_FILE_FORKED))
 		s->out->stray_ends += track.stray_ends;

@@ -23,12 +23,12 @@ class Estimator:
         self.process = subprocess.Popen([os.path.join(h.BUILD, "tests", "estimate_stream")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True)
 
-    def __call__(self, table, n_ops, batch=0., n_runtime=0):
+    def __call__(self, table, n_ops, batch=0., n_runtime=0, in_flight=0):
         """n_runtime: how many of the stacks, by number, are the C runtime's"""
         order = np.lexsort((table["birth"], table["stack"]))
         stacks, index = np.unique(table["stack"], return_inverse=True)
         rows = zip(index[order], *(table[key][order] for key in ("size", "birth", "death")))
-        lines = [f"{n_ops} {batch!r} {len(stacks)} {n_runtime} {len(order)}"]
+        lines = [f"{n_ops} {batch!r} {in_flight} {len(stacks)} {n_runtime} {len(order)}"]
         lines += [f"{stack} {float(size)!r} {float(birth)!r} {float(death)!r}" for stack, size, birth, death in rows]
         self.process.stdin.write("\n".join(lines) + "\n")
         self.process.stdin.flush()
@@ -78,8 +78,9 @@ def chance_decline(estimator):
     more = simulate.left(np.concatenate([j * 100 + np.linspace(0, 99, n) for j, n in enumerate(hundreds)]), 100.)
     ahead = simulate.left(np.maximum(0, ops - np.floor(8 * (1 - abs(ops - 1500) / 1500))), 100.)
     wrong = []
-    for table, kind in ((larger, "steady"), (more, "filling"), (ahead, "steady")):
-        got = estimator(table, n_ops)
+    for table, in_flight, kind in ((larger, 0, "steady"), (more, 0, "filling"), (ahead, 4, "filling"), (ahead, 8, "steady")):
+        got = estimator(table, n_ops, in_flight=in_flight)
+        wrong += differences(got, reference.estimate(table, n_ops, in_flight=in_flight))
         if got["classes"] != {1: kind} or (got["low"] > 8000) != (kind == "steady"):
             wrong.append(f"{got['classes'][1]} of at least {got['low']:.0f}, not {kind}")
     return wrong

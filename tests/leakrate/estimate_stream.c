@@ -1,6 +1,6 @@
-/* The estimator on block tables from standard input, until it ends. A table: "OPERATIONS BATCH STACKS RUNTIME BLOCKS", then a
- * line "STACK SIZE BIRTH DEATH" for each block, sorted by stack and birth; BATCH 0 is the usual size, the first RUNTIME stacks
- * are the C runtime's, DEATH inf is alive at the end. An answer: "RATE LOW HIGH STRICT_HIGH RECENT", and the class of each stack. */
+/* The estimator on block tables from standard input, until it ends. A table: "OPERATIONS BATCH IN_FLIGHT STACKS RUNTIME BLOCKS",
+ * then a line "STACK SIZE BIRTH DEATH" for each block, sorted by stack and birth; BATCH 0 is the usual size, the first RUNTIME
+ * stacks are the C runtime's, DEATH inf is alive at the end. An answer: "RATE LOW HIGH STRICT_HIGH RECENT", and the class of each stack. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +29,10 @@ static void answer(const struct estimate_input *in)
 
 int main(void)
 {
-	double n_ops, batch, death;
+	double n_ops, batch, in_flight, death;
 	unsigned n_stacks, n_runtime, stack;
 	size_t n_rows;
-	while (scanf("%lf %lf %u %u %zu", &n_ops, &batch, &n_stacks, &n_runtime, &n_rows) == 5) {
+	while (scanf("%lf %lf %lf %u %u %zu", &n_ops, &batch, &in_flight, &n_stacks, &n_runtime, &n_rows) == 6) {
 		struct estimate_plan plan;
 		struct estimate_block *blocks = calloc(n_rows + 1, sizeof(*blocks));
 		struct estimate_deaths *deaths = calloc(n_stacks + 1, sizeof(*deaths));
@@ -42,6 +42,7 @@ int main(void)
 		for (unsigned i = 0; i < n_runtime && i < n_stacks; i++)
 			runtime[i] = true;
 		estimate_plan(&plan, n_ops, batch);
+		plan.in_flight = in_flight;
 		for (size_t i = 0; i < n_rows; i++) {
 			struct estimate_block *b = &blocks[n];
 			need(scanf("%u %lf %lf %lf", &stack, &b->size_bytes, &b->birth, &death) == 4 &&

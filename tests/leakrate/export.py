@@ -4,7 +4,7 @@
 
 Operations are told apart by when they open and complete; nothing is decided before the whole file is read."""
 from bisect import bisect_left, bisect_right
-from itertools import takewhile
+from itertools import accumulate, takewhile
 
 import numpy as np
 
@@ -262,11 +262,18 @@ class Pieces(Clock):
         return self.owners.operation(self.thread, self.time) is None
 
 
+def most_open(operations):
+    steps = [(op.opened, 1) for op in operations] + [(min(op.completed or NEVER, op.given_up), -1) for op in operations]
+    return max(accumulate(step for _, step in sorted(steps)), default=0)
+
+
 def read(path):
     with open(path, "rb") as f:
         data = f.read()
     story = Operations(data)
     axes = completions(story)
+    for axis in axes.values():
+        axis.in_flight = most_open(story.operations)
     trace = Pieces(data, axes, Owners(story))
     pieces = trace.ended_pieces + [(piece, None, False) for pile in trace.blocks.values() for piece in pile]
     for piece, died, by_end in pieces:

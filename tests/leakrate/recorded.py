@@ -21,7 +21,7 @@ def ops(*arguments):
 
 
 def compare_entry(entry, axis):
-    wanted = reference.estimate(axis.table(), axis.n_ops, entry["batch_operations"] if axis.told else None)
+    wanted = reference.estimate(axis.table(), axis.n_ops, entry["batch_operations"] if axis.told else None, in_flight=axis.in_flight)
     rate = entry["leaked_bytes_per_100"]
     got = {"rate": rate["estimate"], "low": rate["low"], "high": math.inf if rate["high"] is None else rate["high"],
            "strict_high": wanted["strict_high"], "recent": entry["recent_bytes_per_100"], "classes": {}}

@@ -3,9 +3,12 @@ analyzer/core/estimate.c and batches.c are compared with.
 
 A table has one row for each block: `stack` (any number), `size` in bytes, `birth` and `death` in completed operations; death is
 inf for what is alive at the end of the last operation. Where `size` and `birth` make batches of unequal length equal, `bytes` and
-`born` are what they were before. `runtime`: the stacks that are the C runtime's own.
+`born` are what they were before. `runtime`: the stacks that are the C runtime's own;
+`in_flight`: how many operations were open at once, at most.
 
-    estimate(table, n_ops, batch_ops, runtime) -> {"rate", "low", "high", "strict_high", "recent", "classes"}, bytes per 100 operations
+    estimate(table, n_ops, batch_ops, runtime, in_flight) -> {"rate", "low", "high", "strict_high", "recent", "classes"}
+
+in bytes per 100 operations.
 """
 import math
 from functools import lru_cache
@@ -100,11 +103,11 @@ def halves(y):
     return y[:len(y) // 2], y[len(y) // 2:]
 
 
-def declines(y, warm, errors):
-    """The whole, or what came after the warm-up."""
+def declines(y, warm, errors, in_flight):
+    """The whole, or what came after the warm-up. in_flight: in batches"""
     for part in (y, y[warm:]):
         d, error = difference(*halves(part))
-        if d > errors * error and d > .02 * part.mean():  # less is nobody's decline
+        if d > errors * error and d > max(.005, 4 * in_flight / len(part)) * part.mean():  # less is nobody's decline
             return True
     return False
 
@@ -119,9 +122,10 @@ def fewer(times, middle):
 # --- time
 
 class Plan:
-    def __init__(self, n_ops, batch_ops=None):
+    def __init__(self, n_ops, batch_ops=None, in_flight=0):
         self.n_ops, self.fuzzy = n_ops, batch_ops or 0  # known to a batch, because marks tell the operations
         self.batch_ops = batch_ops or usual_batch(n_ops)
+        self.in_flight = in_flight / self.batch_ops
         self.n_batches = int(n_ops / self.batch_ops + 1e-9)
         self.warm = math.ceil(n_ops / 4 / self.batch_ops - 1e-9)
 
@@ -226,8 +230,9 @@ class Reading:
         if int((group.bytes[warm:] > 0).sum()) < 3:
             return "once"
         ops, middle = self.birth[chosen].astype(int), end * self.plan.batch_ops / 2
-        rarer = fewer(ops, middle) or declines(group.blocks, warm, 2)
-        if (fewer(ops, middle) and fewer(np.unique(ops), middle)) or declines(group.bytes, warm, 2 if rarer else 3):
+        rarer = fewer(ops, middle) or declines(group.blocks, warm, 2, self.plan.in_flight)
+        fills = declines(group.bytes, warm, 2 if rarer else 3, self.plan.in_flight)
+        if fills or (fewer(ops, middle) and fewer(np.unique(ops), middle)):
             return "filling"
         return "steady"
 
@@ -320,11 +325,11 @@ def judge(kind, group, warm):
     return low, rising(y, high), mean
 
 
-def estimate(table, n_ops, batch_ops=None, runtime=()):
+def estimate(table, n_ops, batch_ops=None, runtime=(), in_flight=0):
     # coarse marks can make too few batches
     if n_ops < MIN_OPS or Plan(n_ops, batch_ops).end(16) < Plan(n_ops, batch_ops).warm + 4:
         return {"rate": 0., "low": 0., "high": ALWAYS, "strict_high": ALWAYS, "recent": 0., "classes": {}}
-    reading = Reading(table, Plan(n_ops, batch_ops), runtime)
+    reading = Reading(table, Plan(n_ops, batch_ops, in_flight), runtime)
     for number in np.unique(table["stack"][np.isinf(table["death"])]):
         reading.take(number)
     reading.settle_pool()

@@ -104,13 +104,13 @@ static void declines_and_differences(void **state)
 	(void)state;
 	double y[] = {10, 12, 11, 10, 1, 2, 1, 2}, error;
 	struct batches all = {y, 8};
-	assert_true(batches_decline(all, 2));
-	assert_false(batches_decline(all, 17)); /* it is 16.6 standard errors */
-	assert_false(batches_decline(batches_first_half(all), 2));
+	assert_true(batches_decline(all, 2, 0.005));
+	assert_false(batches_decline(all, 17, 0.005)); /* it is 16.6 standard errors */
+	assert_false(batches_decline(batches_first_half(all), 2, 0.005));
 	static const double slight[] = {1005, 1005, 1005, 1000, 1000, 1000},
 	                    less[] = {1006, 1006, 1006, 1000, 1000, 1000};
-	assert_false(batches_decline((struct batches){slight, 6}, 3));
-	assert_true(batches_decline((struct batches){less, 6}, 3));
+	assert_false(batches_decline((struct batches){slight, 6}, 3, 0.005));
+	assert_true(batches_decline((struct batches){less, 6}, 3, 0.005));
 	assert_close(batches_difference(batches_first_half(all), batches_second_half(all), &error), 10.75 - 1.5, 1e-12);
 	assert_close(error, sqrt(0.916666666666667 / 4 + 0.333333333333333 / 4), 1e-9);
 	assert_close(batches_difference(batches_slice(all, 0, 1), all, &error), 0, 0);
