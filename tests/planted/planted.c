@@ -1,7 +1,8 @@
 /* A program of known truth: `planted MODE SEED OPERATIONS` performs that many operations, leaks as MODE says, and prints
  * what it did: the bytes per 100 operations that are never freed in the long run, and exactly what it left at the end.
  * Enters: the arguments. Leaves: one line of JSON. All bookkeeping is static: the heap holds what the mode put there.
- * The modes stand in a table at the end; each behaviour is a function of its own, so that stacks bear its name. */
+ * The modes stand in a table at the end; each behaviour is a function of its own, so that stacks bear its name.
+ * The file is long because it is a list: the behaviours side by side, each on its own, and the table that names them. */
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
