@@ -148,13 +148,16 @@ def forked_workers_are_one_service(b):
     b.equal("a copy is none", b.gate(*files, "--peak-heap", "10MB", verdict="pass")["sessions"][0]["others_of_session"], [])
 
 
+def holding(session, size):
+    """One run of a benchmark: a process that holds a block to its end."""
+    s = Process(session=session)
+    s.alloc(s.calls("main", "hold"), size)
+    return s
+
+
 @test
 def runs_are_medians(b):
-    def run(session, size):
-        s = Process(session=session)
-        s.alloc(s.calls("main", "hold"), size)
-        return s
-    files = [b.trace(run(i, size), f"{i}.tmk") for i, size in enumerate((900, 100, 200))]
+    files = [b.trace(holding(i, size), f"{i}.tmk") for i, size in enumerate((900, 100, 200))]
     d = b.gate(*files, "--peak-heap", "200", "--leaked", "200", verdict="pass")
     b.equal("peak", metric(d, "peak_heap_bytes"), 200)
     b.equal("runs", next(m["runs"] for m in d["metrics"] if m["name"] == "peak_heap_bytes"), [900, 100, 200])
@@ -232,13 +235,9 @@ def lost_events(b):
 
 @test
 def one_bad_run_among_many(b):
-    def run(session, size):
-        s = Process(session=session)
-        s.alloc(s.calls("main", "hold"), size)
-        return s
-    bad = run(9, 10)
+    bad = holding(9, 10)
     bad.loss(1)
-    files = [b.trace(run(1, 500), "1.tmk"), b.trace(run(2, 500), "2.tmk"), b.trace(bad, "bad.tmk", counters=(6, 1))]
+    files = [b.trace(holding(1, 500), "1.tmk"), b.trace(holding(2, 500), "2.tmk"), b.trace(bad, "bad.tmk", counters=(6, 1))]
     b.gate(*files, "--peak-heap", "400", verdict="fail")  # whatever the third was
     b.gate(*files, "--peak-heap", "600", verdict="incomplete")
 
